@@ -1,0 +1,323 @@
+//! The other end of the supervisor's socket: calls, and viewers' streams.
+
+mod detach;
+mod pipe;
+mod remote;
+mod stream;
+mod terminal;
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use session_core::{ErrorKind, Exit, RuntimeError, Session, SessionId, Spawn, TerminalSize};
+
+use crate::environment;
+use crate::place::Place;
+use crate::supervisor::{Launcher, Started};
+use crate::wire::{
+    CAPABILITIES, Call, Decoder, ExitMessage, Frame, Hello, Kind, LiveSession, PROTOCOL_VERSION,
+    Reply, Request, SupervisorStatus, ViewerSpec, encode,
+};
+
+pub use detach::{DetachKey, DetachKeyError};
+pub use pipe::{AtEndOfInput, PipeEnd, attach_pipe};
+pub use remote::RemoteRuntime;
+pub use stream::{StreamEvent, ViewerStream};
+pub use terminal::{AttachEnd, attach_terminal, terminal_size};
+
+/// How long a supervisor that was just started may take until it answers on its socket.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a supervisor may take to say hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection to a supervisor.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    decoder: Decoder,
+    calls: u64,
+}
+
+impl Client {
+    /// Connects to the supervisor of a place; `None` when there is none. Starts nothing.
+    ///
+    /// # Errors
+    /// `refused` when the socket cannot be trusted, `wrong-store` when it serves another store, and whatever the
+    /// operating system says.
+    pub fn connect(place: &Place) -> Result<Option<Self>, RuntimeError> {
+        place.check_runtime_dir()?;
+        let stream = match UnixStream::connect(place.socket()) {
+            Ok(stream) => stream,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(source) => return Err(RuntimeError::io("connecting to the supervisor", source)),
+        };
+        let peer = rustix::net::sockopt::socket_peercred(&stream).map(|peer| peer.uid);
+        if peer.ok() != Some(rustix::process::geteuid()) {
+            return Err(RuntimeError::Remote {
+                kind: ErrorKind::Refused,
+                message: format!("{} is served by another user", place.socket().display()),
+                hint: Some("choose another --runtime-dir".to_owned()),
+            });
+        }
+        let mut client = Self { stream, decoder: Decoder::default(), calls: 0 };
+        match client.greet(place) {
+            Ok(()) => Ok(Some(client)),
+            // It was just leaving: as good as not there.
+            Err(RuntimeError::Io { source, .. }) if is_broken(&source) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Connects to the supervisor of a place, and starts one first when there is none.
+    ///
+    /// # Errors
+    /// As for [`Self::connect`], and what kept the supervisor from starting.
+    pub fn connect_or_start(place: &Place, launcher: &Launcher) -> Result<Self, RuntimeError> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            if let Some(client) = Self::connect(place)? {
+                return Ok(client);
+            }
+            let started = launcher.start()?;
+            if Instant::now() > deadline {
+                return Err(RuntimeError::Timeout { what: "the start of the supervisor" });
+            }
+            if started == Started::AlreadyThere {
+                // Another instance lives but does not listen: it is about to, or about to leave.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+
+    fn greet(&mut self, place: &Place) -> Result<(), RuntimeError> {
+        let failed = |source| RuntimeError::io("greeting the supervisor", source);
+        self.stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(failed)?;
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            capabilities: CAPABILITIES.iter().map(ToString::to_string).collect(),
+            store: place.identity(),
+        };
+        let hello = serde_json::to_vec(&hello).map_err(|error| failed(error.into()))?;
+        self.stream.write_all(&encode(Kind::Hello, &hello)).map_err(failed)?;
+        let frame = self.frame().map_err(failed)?;
+        self.stream.set_read_timeout(None).map_err(failed)?;
+        match frame.kind {
+            Kind::Hello => Ok(()),
+            Kind::Reply => {
+                let reply: Reply =
+                    serde_json::from_slice(&frame.payload).map_err(|error| failed(error.into()))?;
+                Err(reply.error.map_or_else(|| failed(nonsense()), super::wire::Refusal::into_error))
+            }
+            _ => Err(failed(nonsense())),
+        }
+    }
+
+    /// About the supervisor itself.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub fn status(&mut self) -> Result<SupervisorStatus, RuntimeError> {
+        self.call(Call::Status)
+    }
+
+    /// All sessions whose programs run.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub fn live(&mut self) -> Result<Vec<LiveSession>, RuntimeError> {
+        self.call(Call::Live)
+    }
+
+    /// Stores a session and starts its program.
+    ///
+    /// # Errors
+    /// As [`session_core::SessionRuntime::spawn`].
+    pub fn spawn(&mut self, spawn: Spawn) -> Result<Session, RuntimeError> {
+        self.send_environment(&spawn)?;
+        let session = Box::new(spawn.session);
+        self.call(Call::Spawn { session, umask: spawn.umask, viewer: None })
+    }
+
+    /// Stores a session, starts its program, and watches it from its first byte.
+    ///
+    /// # Errors
+    /// As [`session_core::SessionRuntime::spawn`].
+    pub fn spawn_watched(
+        mut self,
+        spawn: Spawn,
+        viewer: ViewerSpec,
+    ) -> Result<(Session, ViewerStream), RuntimeError> {
+        self.send_environment(&spawn)?;
+        let session = Box::new(spawn.session);
+        let call = Call::Spawn { session, umask: spawn.umask, viewer: Some(viewer) };
+        let session = self.call(call)?;
+        Ok((session, self.into_stream()))
+    }
+
+    /// Watches a running session.
+    ///
+    /// # Errors
+    /// `NotRunning` when its program does not run here.
+    pub fn attach(mut self, session: SessionId, viewer: ViewerSpec) -> Result<ViewerStream, RuntimeError> {
+        self.call::<()>(Call::Attach { session, viewer })?;
+        Ok(self.into_stream())
+    }
+
+    /// Types bytes and waits until the terminal has taken them; with `paste`, marked as a paste where the program
+    /// asked for that and they have line breaks.
+    ///
+    /// # Errors
+    /// `NotRunning`, or `Timeout` when the program does not read.
+    pub fn write(&mut self, session: SessionId, bytes: &[u8], paste: Typing) -> Result<(), RuntimeError> {
+        self.send(Kind::Blob, bytes)?;
+        self.call(Call::Write { session, paste: paste == Typing::Paste })
+    }
+
+    /// Changes the size of a session's terminal.
+    ///
+    /// # Errors
+    /// `NotRunning` when its program does not run here.
+    pub fn resize(&mut self, session: SessionId, size: TerminalSize) -> Result<(), RuntimeError> {
+        self.call(Call::Resize { session, size })
+    }
+
+    /// Sends viewers away: the one that typed last, or all.
+    ///
+    /// # Errors
+    /// `NotRunning` when its program does not run here.
+    pub fn detach(&mut self, session: SessionId, all: bool) -> Result<(), RuntimeError> {
+        self.call(Call::Detach { session, all })
+    }
+
+    /// Ends a program by the ladder; each of its three steps may take `grace`.
+    ///
+    /// # Errors
+    /// `NotRunning` when it does not run here.
+    pub fn stop(&mut self, session: SessionId, grace: Duration) -> Result<Exit, RuntimeError> {
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.call::<ExitMessage>(Call::Stop { session, grace_ms }).map(ExitMessage::exit)
+    }
+
+    /// The screen with up to `history` lines above it: its size, and bytes that paint it on a terminal.
+    ///
+    /// # Errors
+    /// `NotRunning` when the program does not run here.
+    pub fn screen(
+        &mut self,
+        session: SessionId,
+        history: usize,
+    ) -> Result<(TerminalSize, Vec<u8>), RuntimeError> {
+        let (size, blob) = self.call_for_blob(Call::Screen { session, history })?;
+        Ok((size, blob))
+    }
+
+    /// The output that is kept, as it came.
+    ///
+    /// # Errors
+    /// `NotRunning` when the program does not run here.
+    pub fn log(&mut self, session: SessionId) -> Result<Vec<u8>, RuntimeError> {
+        self.call_for_blob::<()>(Call::Log { session }).map(|((), blob)| blob)
+    }
+
+    /// Ends the supervisor. Programs that still run are ended first with `force`, and keep it from ending without.
+    ///
+    /// # Errors
+    /// `StillRunning` while programs run.
+    pub fn shutdown(mut self, force: bool) -> Result<(), RuntimeError> {
+        self.call::<()>(Call::Shutdown { force })?;
+        // It closes the connection when it has ended everything.
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => Ok(()),
+            Err(error) if is_broken(&error) => Ok(()),
+            Err(source) => Err(RuntimeError::io("waiting for the supervisor's end", source)),
+        }
+    }
+
+    fn send_environment(&mut self, spawn: &Spawn) -> Result<(), RuntimeError> {
+        self.send(Kind::Blob, &environment::encode(&spawn.environment))
+    }
+
+    fn call<T: DeserializeOwned>(&mut self, call: Call) -> Result<T, RuntimeError> {
+        self.call_for_blob(call).map(|(ok, _)| ok)
+    }
+
+    fn call_for_blob<T: DeserializeOwned>(&mut self, call: Call) -> Result<(T, Vec<u8>), RuntimeError> {
+        let failed = |source| RuntimeError::io("asking the supervisor", source);
+        self.calls += 1;
+        let request = Request { id: self.calls, call };
+        let request = serde_json::to_vec(&request).map_err(|error| failed(error.into()))?;
+        self.send(Kind::Request, &request)?;
+        let mut blob = Vec::new();
+        loop {
+            let frame = self.frame().map_err(failed)?;
+            match frame.kind {
+                Kind::Blob => blob = frame.payload,
+                Kind::Reply => {
+                    let reply: Reply = serde_json::from_slice(&frame.payload)
+                        .map_err(|error| failed(error.into()))?;
+                    if let Some(refusal) = reply.error {
+                        return Err(refusal.into_error());
+                    }
+                    let ok = reply.ok.as_ref().map_or("null", |ok| ok.get());
+                    let ok = serde_json::from_str(ok).map_err(|error| failed(error.into()))?;
+                    return Ok((ok, blob));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), RuntimeError> {
+        let sent = self.stream.write_all(&encode(kind, payload));
+        sent.map_err(|source| RuntimeError::io("asking the supervisor", source))
+    }
+
+    fn frame(&mut self) -> io::Result<Frame> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            if let Some(frame) = self.decoder.next()? {
+                return Ok(frame);
+            }
+            match self.stream.read(&mut buffer)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                len => self.decoder.push(&buffer[..len]),
+            }
+        }
+    }
+
+    fn into_stream(self) -> ViewerStream {
+        ViewerStream::new(self.stream, self.decoder)
+    }
+}
+
+/// How bytes are typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typing {
+    /// As they are.
+    Keys,
+    /// As a paste.
+    Paste,
+}
+
+fn is_broken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn nonsense() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "what answers is no supervisor of ours")
+}

@@ -1,0 +1,173 @@
+//! A viewer's stream from the viewer's side.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use session_core::{Exit, RuntimeError, TerminalSize};
+
+use crate::subscription::split_gap;
+use crate::wire::{Decoder, ExitMessage, Frame, Kind, encode};
+
+/// The connection of a viewer: what it is told, and what it types.
+#[derive(Debug)]
+pub struct ViewerStream {
+    stream: UnixStream,
+    decoder: Decoder,
+}
+
+/// What a viewer is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamEvent {
+    /// Bytes for the viewer's terminal.
+    Output(Vec<u8>),
+    /// Bytes that reset the viewer's terminal and paint the screen as it is.
+    Screen(Vec<u8>),
+    /// So many bytes were left out; the screen that they led to.
+    Gap {
+        /// How many.
+        missed: u64,
+        /// Bytes that reset a terminal and paint it.
+        screen: Vec<u8>,
+    },
+    /// The session's terminal has this size.
+    Resized(TerminalSize),
+    /// Somebody sent this viewer away.
+    Detached,
+    /// The program has ended.
+    Exited(Exit),
+    /// The supervisor is gone, or the program ended in the moment of attaching.
+    Closed,
+}
+
+impl ViewerStream {
+    pub(crate) const fn new(stream: UnixStream, decoder: Decoder) -> Self {
+        Self { stream, decoder }
+    }
+
+    pub(crate) fn into_parts(self) -> (UnixStream, Decoder) {
+        (self.stream, self.decoder)
+    }
+
+    /// The next event; `None` when `timeout` passes first. `None` as timeout waits for ever.
+    ///
+    /// # Errors
+    /// What the operating system says, or that what came makes no sense.
+    pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<StreamEvent>, RuntimeError> {
+        let failed = |source| RuntimeError::io("watching a session", source);
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        loop {
+            if let Some(event) = self.buffered().map_err(failed)? {
+                return Ok(Some(event));
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            self.stream.set_read_timeout(left).map_err(failed)?;
+            match self.receive() {
+                Ok(true) => {}
+                Ok(false) => return Ok(Some(StreamEvent::Closed)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(source) => return Err(failed(source)),
+            }
+        }
+    }
+
+    /// The next event that has been received already.
+    pub(super) fn buffered(&mut self) -> io::Result<Option<StreamEvent>> {
+        while let Some(frame) = self.decoder.next()? {
+            if let Some(event) = event(frame)? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads once; false when the supervisor has closed the stream.
+    pub(super) fn receive(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; 64 << 10];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Ok(false),
+            Ok(len) => {
+                self.decoder.push(&buffer[..len]);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Types bytes.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub fn input(&mut self, bytes: &[u8]) -> Result<(), RuntimeError> {
+        self.send(Kind::Input, bytes)
+    }
+
+    /// Says that no more will be typed: the end-of-file character is typed once the program waits for input.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub fn end_of_input(&mut self) -> Result<(), RuntimeError> {
+        self.send(Kind::EndOfInput, b"")
+    }
+
+    /// Tells the size of the viewer's terminal.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub fn resize(&mut self, size: TerminalSize) -> Result<(), RuntimeError> {
+        let size = serde_json::to_vec(&size)
+            .map_err(|error| RuntimeError::io("telling the size", error.into()))?;
+        self.send(Kind::Resize, &size)
+    }
+
+    /// Leaves.
+    ///
+    /// # Errors
+    /// When the supervisor is gone, which comes to the same.
+    pub fn detach(mut self) -> Result<(), RuntimeError> {
+        self.send(Kind::Detach, b"")
+    }
+
+    /// A second handle for typing from another thread.
+    ///
+    /// # Errors
+    /// When the system refuses another descriptor.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { stream: self.stream.try_clone()?, decoder: Decoder::default() })
+    }
+
+    fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), RuntimeError> {
+        let sent = self.stream.write_all(&encode(kind, payload));
+        sent.map_err(|source| RuntimeError::io("reaching the session", source))
+    }
+}
+
+impl AsFd for ViewerStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+fn event(frame: Frame) -> io::Result<Option<StreamEvent>> {
+    Ok(Some(match frame.kind {
+        Kind::Output => StreamEvent::Output(frame.payload),
+        Kind::Screen => StreamEvent::Screen(frame.payload),
+        Kind::Gap => {
+            let (missed, screen) = split_gap(&frame.payload);
+            StreamEvent::Gap { missed, screen: screen.to_vec() }
+        }
+        Kind::Resized => StreamEvent::Resized(serde_json::from_slice(&frame.payload)?),
+        Kind::Detached => StreamEvent::Detached,
+        Kind::Exited => {
+            StreamEvent::Exited(serde_json::from_slice::<ExitMessage>(&frame.payload)?.exit())
+        }
+        _ => return Ok(None),
+    }))
+}

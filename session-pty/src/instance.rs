@@ -1,0 +1,180 @@
+//! The one instance of a supervisor that a store may have: a lock that the kernel releases when it dies.
+//!
+//! `instance.lock` in the data directory is locked exclusively by the living instance and holds one line of JSON
+//! about it. Whoever wants to know whether an instance lives tries to share the lock.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use session_core::{Host, Timestamp, Unknown};
+
+/// What an instance says of itself in its lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// New with each instance; sessions that it hosts carry it.
+    pub instance: String,
+    /// The boot of the machine that it lives in.
+    pub boot: String,
+    /// Its process.
+    pub pid: u32,
+    /// Since when.
+    pub started_at: Timestamp,
+}
+
+/// The lock of a living instance, released with this value or with the process.
+#[derive(Debug)]
+pub(crate) struct InstanceLock {
+    _file: File,
+    pub(crate) instance: Instance,
+}
+
+/// Whether an instance lives, in a form that stays true as long as it is held.
+///
+/// Whoever is about to record programs as lost must hold this meanwhile: an instance that started in between
+/// would have its own programs declared lost.
+#[derive(Debug)]
+pub enum Presence {
+    /// This instance lived when it was looked for.
+    Alive(Instance),
+    /// None lives, and none can begin before this is dropped.
+    Absent(Absence),
+}
+
+/// Keeps instances from beginning.
+#[derive(Debug)]
+pub struct Absence {
+    _shared: File,
+}
+
+/// Others share the lock for a moment while they look or write; a new instance tries again until they are done.
+const ATTEMPTS: u32 = 2000;
+const PAUSE: Duration = Duration::from_millis(2);
+
+impl Instance {
+    /// As which sessions are recorded.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        Host {
+            instance: self.instance.clone(),
+            boot: self.boot.clone(),
+            unknown: Unknown::default(),
+        }
+    }
+
+    /// The instance that lives on this lock, if one does. Changes nothing.
+    ///
+    /// # Errors
+    /// What the operating system says; a missing lock is no error.
+    pub fn alive(lock: &Path) -> io::Result<Option<Self>> {
+        let mut file = match File::open(lock) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                // An instance that is just writing its line hosts nothing yet: it is as good as none.
+                Ok(serde_json::from_str(&text).ok())
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Presence {
+    /// Looks for an instance, and keeps one from beginning when there is none. Makes the lock when it is missing.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn hold(lock: &Path) -> io::Result<Self> {
+        let mut file = open(lock)?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Self::Absent(Absence { _shared: file })),
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                // One that is just writing its line cannot be named yet, and must not be taken for absent.
+                serde_json::from_str(&text).map(Self::Alive).map_err(io::Error::from)
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// The instance id that lives, as an observer needs it.
+    #[must_use]
+    pub fn live_host(&self) -> Option<String> {
+        match self {
+            Self::Alive(instance) => Some(instance.instance.clone()),
+            Self::Absent(_) => None,
+        }
+    }
+}
+
+fn open(lock: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(lock)
+}
+
+impl InstanceLock {
+    /// Becomes the instance; `None` when another one lives.
+    pub(crate) fn acquire(lock: &Path, now: Timestamp) -> io::Result<Option<Self>> {
+        let mut file = open(lock)?;
+        let mut attempts = ATTEMPTS;
+        while let Err(error) = file.try_lock() {
+            match error {
+                TryLockError::WouldBlock if attempts > 0 => {
+                    attempts -= 1;
+                    std::thread::sleep(PAUSE);
+                }
+                TryLockError::WouldBlock => return Ok(None),
+                TryLockError::Error(error) => return Err(error),
+            }
+        }
+        let instance = Instance {
+            instance: format!("{:032x}", crate::os::random_u128()?),
+            boot: crate::os::boot_id()?,
+            pid: std::process::id(),
+            started_at: now,
+        };
+        let mut line = serde_json::to_vec(&instance)?;
+        line.push(b'\n');
+        file.set_len(0)?;
+        file.write_all(&line)?;
+        Ok(Some(Self { _file: file, instance }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_lives_as_long_as_its_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("instance.lock");
+        assert_eq!(Instance::alive(&path).unwrap(), None);
+        assert!(!path.exists(), "looking must not create the lock");
+
+        let now = Timestamp::from_millis(5);
+        let held = InstanceLock::acquire(&path, now).unwrap().unwrap();
+        assert_eq!(Instance::alive(&path).unwrap().as_ref(), Some(&held.instance));
+        assert!(InstanceLock::acquire(&path, now).unwrap().is_none());
+
+        assert!(matches!(Presence::hold(&path).unwrap(), Presence::Alive(found) if found == held.instance));
+
+        let first = held.instance.clone();
+        drop(held);
+        let absent = Presence::hold(&path).unwrap();
+        assert!(matches!(absent, Presence::Absent(_)) && absent.live_host().is_none());
+        drop(absent);
+        assert_eq!(Instance::alive(&path).unwrap(), None);
+        let next = InstanceLock::acquire(&path, now).unwrap().unwrap();
+        assert_ne!(next.instance.instance, first.instance);
+    }
+}

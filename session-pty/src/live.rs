@@ -1,0 +1,320 @@
+//! One running program: its terminal, its output, its screen, its viewers.
+//!
+//! Two plain threads per session. The relay moves bytes from the terminal to the journal and to the viewers and
+//! back, and waits for nothing else; the emulator follows behind it and keeps the screen. Whoever wants the
+//! screen as of now parses the rest of the backlog first.
+
+mod emulator;
+mod end;
+mod input;
+mod journal;
+mod relay;
+mod spawn;
+mod viewer;
+
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use session_core::{Exit, RuntimeError, SessionId, TerminalSize};
+
+use crate::wire::{LiveSession, ViewerSpec};
+
+use emulator::Emulator;
+use journal::Journal;
+use relay::{Command, Relay};
+
+pub(crate) use spawn::{Program, check_directory, find_program};
+
+/// How much a session keeps and how much it lets a viewer lag behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of output kept for `logs`.
+    pub journal_bytes: usize,
+    /// Lines of history kept above the screen.
+    pub history_lines: usize,
+    /// Bytes that may wait for one viewer before it gets a gap.
+    pub viewer_bytes: usize,
+}
+
+/// A running program, for as many holders as want to have to do with it.
+#[derive(Clone, Debug)]
+pub struct SessionHandle {
+    shared: Arc<Shared>,
+}
+
+/// A program whose output nobody moves yet, so that its first viewer misses nothing. Dropped, it begins alone.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    handle: SessionHandle,
+    relay: Option<(Relay, OnEnd)>,
+}
+
+/// What is left of a program that has ended.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) id: SessionId,
+    pub(crate) exit: Exit,
+    /// The output that was kept, as it came.
+    pub(crate) log: Vec<u8>,
+    /// The last screen with its history, as terminal bytes.
+    pub(crate) screen: Vec<u8>,
+    pub(crate) size: TerminalSize,
+}
+
+/// Called once, on the relay's thread, before anybody is told of the end.
+pub(crate) struct OnEnd(pub(crate) Box<dyn FnOnce(Remains) + Send>);
+
+impl std::fmt::Debug for OnEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnEnd")
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    id: SessionId,
+    pid: u32,
+    commands: Mutex<Sender<Command>>,
+    waker: UnixStream,
+    emulator: Arc<Emulator>,
+    journal: Mutex<Journal>,
+    viewers: AtomicUsize,
+    size: Mutex<TerminalSize>,
+    last_output: Mutex<Instant>,
+    end: Mutex<Option<Exit>>,
+    ended: Condvar,
+    /// The process to signal, until it was reaped: afterwards the number may be somebody else's.
+    leader: Mutex<Option<rustix::process::Pid>>,
+    /// The program's side of the terminal, until the end: it knows the group in the foreground.
+    terminal: Mutex<Option<std::os::fd::OwnedFd>>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { journal_bytes: 4 << 20, history_lines: 2000, viewer_bytes: 256 << 10 }
+    }
+}
+
+impl SessionHandle {
+    /// Starts the program. Its output waits in its terminal until the returned beginning is begun.
+    pub(crate) fn start(
+        id: SessionId,
+        program: Program,
+        limits: Limits,
+        on_end: OnEnd,
+    ) -> std::io::Result<(Self, Beginning)> {
+        let size = program.size;
+        let (wakeups, waker) = UnixStream::pair()?;
+        wakeups.set_nonblocking(true)?;
+        waker.set_nonblocking(true)?;
+        let emulator =
+            Emulator::start(size, limits.history_lines, waker.try_clone()?, &id.short())?;
+        let started = program.start().inspect_err(|_| emulator.close())?;
+        let leader = rustix::process::Pid::from_child(&started.child);
+        let (commands, inbox) = std::sync::mpsc::channel();
+        let shared = Arc::new(Shared {
+            id,
+            pid: started.child.id(),
+            commands: Mutex::new(commands),
+            waker,
+            emulator,
+            journal: Mutex::new(Journal::new(limits.journal_bytes)),
+            viewers: AtomicUsize::new(0),
+            size: Mutex::new(size),
+            last_output: Mutex::new(Instant::now()),
+            end: Mutex::new(None),
+            ended: Condvar::new(),
+            leader: Mutex::new(Some(leader)),
+            terminal: Mutex::new(Some(started.slave.try_clone()?)),
+        });
+        let relay = Relay {
+            shared: Arc::clone(&shared),
+            limits,
+            master: started.master,
+            slave: started.slave,
+            exit_watch: crate::os::exit_watch(leader)?,
+            child: started.child,
+            wakeups,
+            commands: inbox,
+            viewers: Vec::new(),
+            typing: relay::Typing::default(),
+        };
+        let handle = Self { shared };
+        Ok((handle.clone(), Beginning { handle, relay: Some((relay, on_end)) }))
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.shared.id
+    }
+
+    /// The program's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.shared.pid
+    }
+
+    /// How the program ended; `None` while it runs.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        *lock(&self.shared.end)
+    }
+
+    /// What a listing shows of it.
+    #[must_use]
+    pub fn live(&self) -> LiveSession {
+        let quiet = lock(&self.shared.last_output).elapsed();
+        LiveSession {
+            id: self.shared.id,
+            size: *lock(&self.shared.size),
+            viewers: self.shared.viewers.load(Ordering::Acquire),
+            title: self.shared.emulator.title(),
+            quiet_ms: u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX),
+            written: lock(&self.shared.journal).written(),
+        }
+    }
+
+    /// Types bytes and waits until the terminal has taken them.
+    ///
+    /// # Errors
+    /// `NotRunning` after the end, `Timeout` when the program does not read for ten seconds.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), RuntimeError> {
+        let (done, taken) = std::sync::mpsc::channel();
+        self.send(Command::Type { bytes: bytes.to_vec(), done })?;
+        match taken.recv_timeout(Duration::from_secs(10)) {
+            Ok(()) => Ok(()),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                Err(RuntimeError::Timeout { what: "typing: the program does not read, so it" })
+            }
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(self.not_running()),
+        }
+    }
+
+    /// Types text as a paste: in bracketed-paste marks when the program asked for them and the text has line breaks.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub fn paste(&self, text: &[u8]) -> Result<(), RuntimeError> {
+        let marked = text.contains(&b'\n') && self.shared.emulator.wants_paste_marks();
+        if !marked {
+            return self.write(text);
+        }
+        self.write(&[b"\x1b[200~", text, b"\x1b[201~"].concat())
+    }
+
+    /// Changes the size of the terminal.
+    ///
+    /// # Errors
+    /// `NotRunning` after the end.
+    pub fn resize(&self, size: TerminalSize) -> Result<(), RuntimeError> {
+        self.send(Command::Resize(size))
+    }
+
+    /// Gives the connection to the relay as a viewer. Bytes that were read from it already come along.
+    ///
+    /// # Errors
+    /// `NotRunning` after the end.
+    pub(crate) fn attach(
+        &self,
+        stream: UnixStream,
+        spec: ViewerSpec,
+        unread: Vec<u8>,
+    ) -> Result<(), RuntimeError> {
+        self.send(Command::Attach { stream, spec, unread })
+    }
+
+    /// Sends viewers away: the one that typed last, or all.
+    ///
+    /// # Errors
+    /// `NotRunning` after the end.
+    pub fn detach(&self, all: bool) -> Result<(), RuntimeError> {
+        self.send(Command::Detach { all })
+    }
+
+    /// The screen with up to `history` lines above it, as bytes that reset a terminal and paint it.
+    #[must_use]
+    pub fn screen(&self, history: usize) -> (TerminalSize, Vec<u8>) {
+        self.shared.emulator.snapshot(history)
+    }
+
+    /// The output that is kept, as it came.
+    #[must_use]
+    pub fn log(&self) -> Vec<u8> {
+        lock(&self.shared.journal).bytes()
+    }
+
+    /// Waits for the end; `None` when `timeout` passes first.
+    #[must_use]
+    pub fn wait(&self, timeout: Option<Duration>) -> Option<Exit> {
+        let running = |end: &mut Option<Exit>| end.is_none();
+        let end = lock(&self.shared.end);
+        let ended = match timeout {
+            None => self.shared.ended.wait_while(end, running).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                let waited = self.shared.ended.wait_timeout_while(end, timeout, running);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        *ended
+    }
+
+    /// Ends the program: hang-up, termination, kill, each after `grace`; then whatever else its session left.
+    ///
+    /// # Errors
+    /// `NotRunning` when it has ended already, `Timeout` when even a kill did not end it.
+    pub fn stop(&self, grace: Duration) -> Result<Exit, RuntimeError> {
+        if self.exit().is_some() {
+            return Err(self.not_running());
+        }
+        end::stop(self, grace)
+    }
+
+    fn send(&self, command: Command) -> Result<(), RuntimeError> {
+        if self.exit().is_some() {
+            return Err(self.not_running());
+        }
+        lock(&self.shared.commands).send(command).map_err(|_| self.not_running())?;
+        relay::wake(&self.shared.waker);
+        Ok(())
+    }
+
+    fn not_running(&self) -> RuntimeError {
+        RuntimeError::NotRunning { id: self.shared.id }
+    }
+}
+
+impl Beginning {
+    /// Begins to move bytes, with this viewer watching from the first one.
+    pub(crate) fn begin(mut self, viewer: Option<(UnixStream, ViewerSpec, Vec<u8>)>) {
+        if let Some((stream, spec, unread)) = viewer {
+            // The relay has not begun, so it cannot have ended and does take the command.
+            let _taken = self.handle.attach(stream, spec, unread);
+        }
+        self.start_relay();
+    }
+
+    fn start_relay(&mut self) {
+        let Some((relay, on_end)) = self.relay.take() else { return };
+        let thread = std::thread::Builder::new().name(format!("relay {}", self.handle.id().short()));
+        if thread.spawn(move || relay.run(on_end)).is_err() {
+            // Without a thread there is no byte path: the dropped relay hangs the terminal up.
+            lock(&self.handle.shared.end).get_or_insert(Exit::Unknown);
+            self.handle.shared.ended.notify_all();
+        }
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        self.start_relay();
+    }
+}
+
+/// Locks what a panic elsewhere cannot leave half changed: every critical section here is a plain assignment.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

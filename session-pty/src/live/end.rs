@@ -1,0 +1,64 @@
+//! Ending a program that does not end by itself: hang-up, termination, kill.
+
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+use session_core::{Exit, RuntimeError};
+
+use super::{SessionHandle, Shared, lock};
+
+/// Runs the ladder. One hang-up is not enough: interactive shells may sit it out.
+pub(super) fn stop(handle: &SessionHandle, grace: Duration) -> Result<Exit, RuntimeError> {
+    for signal in [Signal::HUP, Signal::TERM, Signal::KILL] {
+        signal_groups(&handle.shared, signal);
+        // The end is told after it was recorded, which a slow disk may delay beyond the grace of a killed program.
+        let patience = if signal == Signal::KILL { grace.max(Duration::from_secs(10)) } else { grace };
+        if let Some(exit) = handle.wait(Some(patience)) {
+            sweep(handle.pid(), grace);
+            return Ok(exit);
+        }
+    }
+    Err(RuntimeError::Timeout { what: "the end of a killed program" })
+}
+
+/// Signals the program's own group and the group in the foreground of its terminal, and wakes both if stopped.
+fn signal_groups(shared: &Shared, signal: Signal) {
+    // Held while signalling: the process cannot be reaped, so its number cannot become somebody else's.
+    let leader = lock(&shared.leader);
+    let Some(program) = *leader else { return };
+    let foreground = lock(&shared.terminal)
+        .as_ref()
+        .and_then(|terminal| rustix::termios::tcgetpgrp(terminal.as_fd()).ok())
+        .filter(|&group| group != program);
+    for group in foreground.into_iter().chain([program]) {
+        for signal in [signal, Signal::CONT] {
+            // A group that is gone already needs no signal.
+            let _gone = rustix::process::kill_process_group(group, signal);
+        }
+    }
+}
+
+/// Ends what is left of the program's terminal session: background jobs have groups of their own.
+fn sweep(leader: u32, grace: Duration) {
+    let deadline = Instant::now() + grace;
+    for signal in [Signal::HUP, Signal::KILL] {
+        let left = crate::os::session_members(leader);
+        if left.is_empty() {
+            return;
+        }
+        for pid in &left {
+            signal_one(*pid, signal);
+        }
+        for pid in left {
+            crate::os::wait_for_end_of(pid, deadline.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+fn signal_one(pid: u32, signal: Signal) {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    for signal in [signal, Signal::CONT] {
+        let _gone = rustix::process::kill_process(pid, signal);
+    }
+}

@@ -1,0 +1,179 @@
+//! What a viewer's terminal sends: typing, reports of mouse and focus, answers to queries.
+//!
+//! Typing makes a viewer the leader, whose size the terminal has. Reports and answers must not, and those of
+//! followers must not reach the program: it asked one terminal, not all of them.
+
+/// What a piece of input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Somebody pressed keys or pasted.
+    Typed,
+    /// The mouse moved, or the window gained or lost the focus.
+    Reported,
+    /// The terminal answered a query.
+    Answered,
+}
+
+/// Cuts one viewer's input into pieces of one origin each, over any cutting of the stream.
+#[derive(Debug, Default)]
+pub(super) struct Sorter {
+    held: Vec<u8>,
+}
+
+/// An unfinished sequence longer than this is no answer of a terminal.
+const LONGEST: usize = 4096;
+
+impl Sorter {
+    /// Takes in bytes and hands out what is complete.
+    pub(super) fn feed(&mut self, bytes: &[u8], mut piece: impl FnMut(&[u8], Origin)) {
+        self.held.extend_from_slice(bytes);
+        let mut rest = &self.held[..];
+        while let Some((len, origin)) = first_piece(rest) {
+            piece(&rest[..len], origin);
+            rest = &rest[len..];
+        }
+        if rest.len() > LONGEST {
+            piece(rest, Origin::Typed);
+            rest = &[];
+        }
+        let kept = self.held.len() - rest.len();
+        self.held.drain(..kept);
+    }
+}
+
+/// Length and origin of the first whole piece; `None` when nothing or only an unfinished sequence is there.
+fn first_piece(bytes: &[u8]) -> Option<(usize, Origin)> {
+    match bytes {
+        [] => None,
+        // A lone escape is a key: whoever pressed it is not kept waiting for what may never come.
+        [0x1b] => Some((1, Origin::Typed)),
+        [0x1b, b'[', rest @ ..] => control_sequence(rest).map(|(len, origin)| (len + 2, origin)),
+        [0x1b, b']' | b'P' | b'_', rest @ ..] => {
+            string_end(rest).map(|len| (len + 2, Origin::Answered))
+        }
+        [0x1b, rest @ ..] => {
+            Some((1 + rest.iter().take(1).filter(|&&byte| byte != 0x1b).count(), Origin::Typed))
+        }
+        _ => {
+            let len = bytes.iter().position(|&byte| byte == 0x1b).unwrap_or(bytes.len());
+            Some((len, Origin::Typed))
+        }
+    }
+}
+
+/// Length and origin of a control sequence after its introducer.
+fn control_sequence(rest: &[u8]) -> Option<(usize, Origin)> {
+    // X10 mouse reports carry three bytes of their own after the M.
+    if rest.first() == Some(&b'M') {
+        return (rest.len() >= 4).then_some((4, Origin::Reported));
+    }
+    let end = rest.iter().position(|byte| !matches!(byte, 0x20..=0x3f))?;
+    let (parameters, last) = (&rest[..end], rest[end]);
+    let private = parameters.first().copied();
+    let origin = match last {
+        b'I' | b'O' if parameters.is_empty() => Origin::Reported,
+        b'M' | b'm' if private == Some(b'<') => Origin::Reported,
+        b'M' if !parameters.is_empty() => Origin::Reported,
+        b'c' if matches!(private, Some(b'?' | b'>' | b'=')) => Origin::Answered,
+        b'R' if is_position(parameters) => Origin::Answered,
+        b'n' | b't' => Origin::Answered,
+        b'y' if parameters.ends_with(b"$") => Origin::Answered,
+        b'u' if private == Some(b'?') => Origin::Answered,
+        _ => Origin::Typed,
+    };
+    Some((end + 1, origin))
+}
+
+/// Whether the parameters before an `R` are a cursor position. `1;2` to `1;16` are F3 with modifiers instead.
+fn is_position(parameters: &[u8]) -> bool {
+    let text = std::str::from_utf8(parameters).unwrap_or_default();
+    let Some((row, column)) = text.trim_start_matches('?').split_once(';') else { return false };
+    row != "1" || !column.parse().is_ok_and(|modifier: u32| (2..=16).contains(&modifier))
+}
+
+/// Length of a string sequence after its introducer, its end (BEL or ESC \) included.
+fn string_end(rest: &[u8]) -> Option<usize> {
+    rest.iter().enumerate().find_map(|(at, &byte)| match byte {
+        0x07 => Some(at + 1),
+        0x1b if rest.get(at + 1) == Some(&b'\\') => Some(at + 2),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sorted(input: &[u8]) -> Vec<(Vec<u8>, Origin)> {
+        let mut pieces = Vec::new();
+        Sorter::default().feed(input, |bytes, origin| pieces.push((bytes.to_vec(), origin)));
+        pieces
+    }
+
+    #[test]
+    fn each_kind_is_known() {
+        let cases: &[(&[u8], Origin)] = &[
+            (b"ls\r", Origin::Typed),
+            (b"\x1b", Origin::Typed),
+            (b"\x1b[A", Origin::Typed),
+            (b"\x1bOP", Origin::Typed),
+            (b"\x1b[1;5R", Origin::Typed),
+            (b"\x1b[200~", Origin::Typed),
+            (b"\x1b[97;5u", Origin::Typed),
+            (b"\x1b[I", Origin::Reported),
+            (b"\x1b[<0;3;4M", Origin::Reported),
+            (b"\x1b[M !!", Origin::Reported),
+            (b"\x1b[?62;22c", Origin::Answered),
+            (b"\x1b[12;40R", Origin::Answered),
+            (b"\x1b[0n", Origin::Answered),
+            (b"\x1b[?2026;2$y", Origin::Answered),
+            (b"\x1b]11;rgb:0000/0000/0000\x1b\\", Origin::Answered),
+            (b"\x1bP>|term 1.0\x1b\\", Origin::Answered),
+        ];
+        for (input, origin) in cases {
+            let pieces = sorted(input);
+            assert!(pieces.iter().all(|(_, found)| found == origin), "{pieces:?}");
+            assert_eq!(pieces.concat_bytes(), *input);
+        }
+    }
+
+    trait ConcatBytes {
+        fn concat_bytes(&self) -> Vec<u8>;
+    }
+
+    impl ConcatBytes for Vec<(Vec<u8>, Origin)> {
+        fn concat_bytes(&self) -> Vec<u8> {
+            self.iter().flat_map(|(bytes, _)| bytes.clone()).collect()
+        }
+    }
+
+    #[test]
+    fn an_answer_in_two_halves_is_one_answer() {
+        let mut sorter = Sorter::default();
+        let mut pieces = Vec::new();
+        for half in [&b"\x1b[?6"[..], b"2c"] {
+            sorter.feed(half, |bytes, origin| pieces.push((bytes.to_vec(), origin)));
+        }
+        assert_eq!(pieces, [(b"\x1b[?62c".to_vec(), Origin::Answered)]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_or_reordered(
+            chunks in prop::collection::vec(
+                prop::collection::vec(prop_oneof![Just(0x1b), Just(b'['), Just(b']'), any::<u8>()], 0..12),
+                0..12,
+            ),
+        ) {
+            let mut sorter = Sorter::default();
+            let mut out = Vec::new();
+            for chunk in &chunks {
+                sorter.feed(chunk, |bytes, _| out.extend_from_slice(bytes));
+            }
+            out.extend_from_slice(&sorter.held);
+            prop_assert_eq!(out, chunks.concat());
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What the operating system must tell about processes and machines, one seam for each platform.
+
+use std::io;
+use std::path::PathBuf;
+
+/// An id of the present boot of this machine; processes of another boot are gone.
+///
+/// # Errors
+/// When the system does not say.
+pub(crate) fn boot_id() -> io::Result<String> {
+    if cfg!(target_os = "linux") {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        return Ok(text.trim().to_owned());
+    }
+    // Without a boot id, the instance lock alone decides who is alive.
+    Ok(String::new())
+}
+
+/// When the process started, in clock ticks since boot, where the system says so.
+pub(crate) fn process_start(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name, in parentheses, may hold anything: count from its end.
+    let fields = stat.rsplit_once(')')?.1;
+    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The processes that belong to the terminal session which `leader` led, `leader` itself apart.
+pub(crate) fn session_members(leader: u32) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|&pid| pid != leader && session_of(pid) == Some(leader))
+        .collect()
+}
+
+fn session_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(3)?.parse().ok()
+}
+
+/// Eighty random bits and more, for ids.
+pub(crate) fn random_u128() -> io::Result<u128> {
+    let mut bytes = [0; 16];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(u128::from_le_bytes(bytes))
+}
+
+/// The file of this very program, to start it again.
+///
+/// # Errors
+/// When the system does not say.
+pub(crate) fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+/// The limit of open files that this process was started with, once [`raise_open_files`] has raised it.
+static ORIGINAL_OPEN_FILES: std::sync::OnceLock<Option<u64>> = std::sync::OnceLock::new();
+
+/// Raises this process's limit of open files as far as it may: every session takes a handful.
+pub(crate) fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    ORIGINAL_OPEN_FILES.get_or_init(|| limit.current);
+    // A refusal leaves the limit as it was, which is enough for a few hundred sessions.
+    let _unchanged = setrlimit(
+        Resource::Nofile,
+        Rlimit { current: limit.maximum, maximum: limit.maximum },
+    );
+}
+
+/// What programs get back: the limit before it was raised, or `None` when it never was.
+pub(crate) fn original_open_files() -> Option<u64> {
+    ORIGINAL_OPEN_FILES.get().copied().flatten()
+}
+
+/// Something that becomes readable when the child process ends.
+///
+/// # Errors
+/// When the system refuses another descriptor.
+pub(crate) fn exit_watch(pid: rustix::process::Pid) -> io::Result<std::os::fd::OwnedFd> {
+    Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
+}
+
+/// Waits for the end of any process, at most for `timeout`.
+pub(crate) fn wait_for_end_of(pid: u32, timeout: std::time::Duration) {
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return };
+    let Ok(watch) = exit_watch(pid) else { return };
+    let timeout = rustix::event::Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    let mut fds = [rustix::event::PollFd::new(&watch, rustix::event::PollFlags::IN)];
+    // Ready or not in time: either way the caller looks again.
+    let _either_way = rustix::event::poll(&mut fds, Some(&timeout));
+}

@@ -1,0 +1,284 @@
+//! Programs that run inside this process, recorded into a store.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use session_core::{
+    Clock, Exit, Host, Process, ProcessState, RuntimeError, Session, SessionId, SessionRuntime,
+    SessionStore, SessionStoreExt, Spawn, Status, StoreError, Subscription, TerminalSize,
+};
+
+use crate::live::{Beginning, Limits, OnEnd, Program, SessionHandle, check_directory, find_program};
+use crate::recorder::{End, Recorder};
+use crate::subscription::{Ended, Stream};
+use crate::wire::{Feed, ViewerSpec};
+
+/// What a runtime is given beside its store.
+#[derive(Clone, Debug, Default)]
+pub struct RuntimeOptions {
+    /// How much each session keeps.
+    pub limits: Limits,
+    /// Where logs and last screens go when programs end; `None` keeps nothing.
+    pub output_dir: Option<PathBuf>,
+    /// Under which host programs are recorded; `None` when nobody else will ever look for them.
+    pub host: Option<Host>,
+}
+
+/// A runtime inside this process. Its programs hang up with it.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    recorder: Recorder,
+    clock: Arc<dyn Clock>,
+    options: RuntimeOptions,
+    sessions: Mutex<BTreeMap<SessionId, SessionHandle>>,
+    /// Called after each change of the number of running programs.
+    changed: Box<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// A runtime that records into `store`.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn new(
+        store: Arc<dyn SessionStore>,
+        clock: impl Clock + 'static,
+        options: RuntimeOptions,
+    ) -> Result<Self, RuntimeError> {
+        Self::with_notice(store, clock, options, || {})
+    }
+
+    /// Like [`Self::new`]; `changed` is called whenever a program has started or ended.
+    pub(crate) fn with_notice(
+        store: Arc<dyn SessionStore>,
+        clock: impl Clock + 'static,
+        options: RuntimeOptions,
+        changed: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, RuntimeError> {
+        let inner = Inner {
+            recorder: Recorder::start(store)?,
+            clock: Arc::new(clock),
+            options,
+            sessions: Mutex::default(),
+            changed: Box::new(changed),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The running program of a session.
+    ///
+    /// # Errors
+    /// `NotRunning` when none runs here, `NotFound` when there is no such session.
+    pub fn handle(&self, id: SessionId) -> Result<SessionHandle, RuntimeError> {
+        if let Some(handle) = self.sessions().get(&id) {
+            return Ok(handle.clone());
+        }
+        self.inner.recorder.call(move |store| store.get(id))??;
+        Err(RuntimeError::NotRunning { id })
+    }
+
+    /// All running programs, oldest first.
+    #[must_use]
+    pub fn handles(&self) -> Vec<SessionHandle> {
+        self.sessions().values().cloned().collect()
+    }
+
+    /// The thread that owns the store.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.inner.recorder
+    }
+
+    /// The present.
+    pub(crate) fn now(&self) -> session_core::Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Starts a program whose output waits until it is begun.
+    pub(crate) fn prepare(&self, spawn: Spawn) -> Result<(Session, Beginning), RuntimeError> {
+        let Spawn { session, environment, umask } = spawn;
+        let program = program_of(&session, environment, umask)?;
+        let session = self.reserve(session)?;
+        let id = session.id();
+        let started = SessionHandle::start(id, program, self.inner.options.limits, self.on_end());
+        let (handle, beginning) = match started {
+            Ok(started) => started,
+            Err(source) => {
+                self.record_failed_start(id);
+                let argv = session.launch.as_ref().map(|launch| launch.argv.as_slice());
+                let program = argv.and_then(<[_]>::first).cloned().unwrap_or_default();
+                return Err(RuntimeError::StartFailed { program, source });
+            }
+        };
+        self.sessions().insert(id, handle.clone());
+        match self.record_start(&handle) {
+            Ok(session) => {
+                (self.inner.changed)();
+                Ok((session, beginning))
+            }
+            Err(error) => {
+                // Nobody could find a program that is not recorded: it must not stay.
+                drop(beginning);
+                let _ended_by_itself = handle.stop(Duration::from_millis(200));
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores the session as about to start, which takes its name before anything runs.
+    fn reserve(&self, mut session: Session) -> Result<Session, RuntimeError> {
+        session.process = Some(Process::starting(self.now(), self.inner.options.host.clone()));
+        session.lifecycle.status = Status::Pending;
+        Ok(self.inner.recorder.call(move |store| store.create(session))??)
+    }
+
+    fn record_start(&self, handle: &SessionHandle) -> Result<Session, RuntimeError> {
+        let (id, pid, at) = (handle.id(), handle.pid(), self.now());
+        let recorded = self.inner.recorder.call(move |store| {
+            store.update_with(id, at, |session| {
+                if let Some(process) = &mut session.process {
+                    process.state = ProcessState::Running;
+                    process.pid = Some(pid);
+                    process.pid_start = crate::os::process_start(pid);
+                }
+                session.lifecycle.status = session.status().to(Status::Running)?;
+                Ok::<_, StoreError>(())
+            })
+        });
+        Ok(recorded??)
+    }
+
+    fn record_failed_start(&self, id: SessionId) {
+        let at = self.now();
+        // The error of the start is what the caller gets to hear; a store that fails as well is found out by the
+        // next sweep.
+        let _second_error = self.inner.recorder.call(move |store| {
+            store.update_with(id, at, |session| {
+                session.process = None;
+                session.lifecycle.status = session.status().to(Status::Failed)?;
+                session.lifecycle.ended_at = Some(at);
+                Ok::<_, StoreError>(())
+            })
+        });
+    }
+
+    /// What happens, on the relay's thread, when the program ends.
+    fn on_end(&self) -> OnEnd {
+        let runtime = self.clone();
+        OnEnd(Box::new(move |remains| {
+            let (id, inner) = (remains.id, Arc::clone(&runtime.inner));
+            let recorded = Box::new(move || {
+                lock(&inner.sessions).remove(&id);
+                (inner.changed)();
+            });
+            let output_dir = runtime.inner.options.output_dir.clone();
+            let at = runtime.now();
+            runtime.inner.recorder.end(End { remains, at, output_dir, recorded });
+        }))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<SessionId, SessionHandle>> {
+        lock(&self.inner.sessions)
+    }
+}
+
+impl SessionRuntime for Runtime {
+    fn spawn(&self, spawn: Spawn) -> Result<Session, RuntimeError> {
+        let (session, beginning) = self.prepare(spawn)?;
+        beginning.begin(None);
+        Ok(session)
+    }
+
+    fn write(&self, id: SessionId, bytes: &[u8]) -> Result<(), RuntimeError> {
+        self.handle(id)?.write(bytes)
+    }
+
+    fn resize(&self, id: SessionId, size: TerminalSize) -> Result<(), RuntimeError> {
+        self.handle(id)?.resize(size)
+    }
+
+    fn subscribe(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {
+        match self.handle(id) {
+            Ok(handle) => {
+                let (ours, theirs) = UnixStream::pair()
+                    .map_err(|source| RuntimeError::io("making a subscription", source))?;
+                let spec = ViewerSpec { read_only: true, feed: Feed::Output, ..Default::default() };
+                match handle.attach(theirs, spec, Vec::new()) {
+                    Ok(()) => Ok(Box::new(Stream::admitted(ours)?)),
+                    Err(_) => Ok(Box::new(Ended::new(self.wait(id, None)?))),
+                }
+            }
+            Err(RuntimeError::NotRunning { .. }) => Ok(Box::new(Ended::new(self.wait(id, None)?))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stop(&self, id: SessionId, grace: Duration) -> Result<Exit, RuntimeError> {
+        self.handle(id)?.stop(grace)
+    }
+
+    fn wait(&self, id: SessionId, timeout: Option<Duration>) -> Result<Option<Exit>, RuntimeError> {
+        match self.handle(id) {
+            Ok(handle) => Ok(handle.wait(timeout)),
+            Err(RuntimeError::NotRunning { .. }) => {
+                let session = self.inner.recorder.call(move |store| store.get(id))??;
+                let process = session.process.ok_or(RuntimeError::NotRunning { id })?;
+                Ok(Some(process.state.exit().unwrap_or(Exit::Unknown)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What to execute, checked before anything is stored: a mistyped command leaves no trace.
+fn program_of(
+    session: &Session,
+    mut environment: Vec<(OsString, OsString)>,
+    umask: Option<u32>,
+) -> Result<Program, RuntimeError> {
+    let id = session.id();
+    let launch = session.launch.as_ref().ok_or(RuntimeError::NothingToStart { id })?;
+    let name = launch.argv.first().ok_or(RuntimeError::NothingToStart { id })?;
+    let workdir = Path::new(&launch.workdir);
+    check_directory(workdir).map_err(|reason| RuntimeError::InvalidWorkdir {
+        workdir: launch.workdir.clone(),
+        reason: reason.to_string(),
+    })?;
+    let own = [("SESSION_ID", Some(id.to_string())), ("SESSION_NAME", session.name().map(ToString::to_string))];
+    let added = launch.env.iter().map(|(key, value)| (key.as_str(), Some(value.clone())));
+    for (key, value) in added.chain(own) {
+        environment.retain(|(known, _)| known != key);
+        environment.extend(value.map(|value| (key.into(), value.into())));
+    }
+    let path = environment.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.as_os_str());
+    let file = find_program(name, path, workdir).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            RuntimeError::CommandNotFound { program: name.clone() }
+        }
+        _ => RuntimeError::StartFailed { program: name.clone(), source },
+    })?;
+    if !environment.iter().any(|(key, _)| key == "TERM") {
+        environment.push(("TERM".into(), OsStr::new("xterm-256color").into()));
+    }
+    let size = launch.size.unwrap_or(TerminalSize::DEFAULT);
+    let (argv, workdir) = (launch.argv.clone(), workdir.to_owned());
+    Ok(Program { file, argv, workdir, environment, umask, size })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A map insertion or removal is done or not done; there is no half of one to be afraid of.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,308 @@
+//! Keeps what is on a terminal's screen beside its byte stream, so that it can be shown again.
+
+use std::fmt;
+
+use alacritty_terminal::term::TermMode;
+use alacritty_terminal::vte::ansi::CursorShape;
+
+mod boundary;
+mod brush;
+mod engine;
+mod frame;
+mod grid;
+mod handler;
+mod html;
+mod keyboard;
+mod mailbox;
+mod palette;
+mod restore;
+mod sequence;
+mod snapshot;
+mod text;
+mod text_log;
+mod tracked;
+
+use engine::Engine;
+
+pub use boundary::Boundary;
+pub use frame::Frame;
+pub use grid::{CursorGrid, ScreenGrid};
+pub use restore::RESTORE;
+pub use text_log::TextLog;
+
+/// Columns and rows of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Size {
+    /// Columns, as asked for; the emulator works on 2 to 1,024.
+    pub cols: u16,
+    /// Rows, as asked for; the emulator works on 1 to 1,024.
+    pub rows: u16,
+}
+
+impl Size {
+    /// One column would make the emulator loop for ever on a wide character, and the largest
+    /// sizes that a terminal can claim would take gigabytes.
+    fn held(self) -> Self {
+        Self { cols: self.cols.clamp(2, 1024), rows: self.rows.clamp(1, 1024) }
+    }
+}
+
+/// Something that happened on the screen and is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The title changed (OSC 0 or 2, or the stack of titles).
+    Title(Option<String>),
+    /// BEL; several in a row are told as one.
+    Bell,
+    /// The program told its working directory, a `file:` URI (OSC 7).
+    Directory(Option<String>),
+    /// The emulator failed on what it was fed and began again with an empty screen.
+    Rebuilt,
+}
+
+/// The seam around an emulator: what a session needs of whatever keeps its screen.
+pub trait ScreenModel: Send {
+    /// Takes the next bytes of the program's output. Never panics.
+    fn feed(&mut self, bytes: &[u8]);
+    /// Changes the size, as the program's terminal does.
+    fn resize(&mut self, size: Size);
+    /// The size that was asked for.
+    fn size(&self) -> Size;
+    /// Takes what a terminal would have answered to the program.
+    fn take_answers(&mut self) -> Vec<u8>;
+    /// Takes what happened since the last call.
+    fn take_notices(&mut self) -> Vec<Notice>;
+    /// Bytes that make any terminal of this size show this screen, in this state.
+    fn snapshot(&self) -> Vec<u8>;
+    /// What to send after a snapshot, before the bytes not yet fed.
+    fn unfinished(&self) -> Vec<u8>;
+    /// The visible rows.
+    fn rows_text(&self) -> Vec<String>;
+    /// What a viewer of another size is shown.
+    fn frame(&self, view: Size) -> Frame;
+}
+
+/// A terminal's screen, kept by `alacritty_terminal`.
+///
+/// Pure state: no clock, no thread, nothing read or written. The emulator is made when the first
+/// bytes arrive.
+pub struct Screen {
+    size: Size,
+    history_lines: usize,
+    engine: Option<Box<Engine>>,
+}
+
+impl Screen {
+    /// An empty screen that keeps up to `history_lines` lines above it.
+    pub fn new(size: Size, history_lines: usize) -> Self {
+        Self { size, history_lines: history_lines.min(1_000_000), engine: None }
+    }
+
+    /// Takes the next bytes of the program's output.
+    ///
+    /// Never panics: should the emulator, its screen is lost, [`Notice::Rebuilt`] says so, and it
+    /// goes on with an empty one. Synchronised updates (mode 2026) are applied as they arrive. Of
+    /// an OSC string longer than 64 KiB nothing is applied.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let (size, history_lines) = (self.size.held(), self.history_lines);
+        self.engine.get_or_insert_with(|| Box::new(Engine::new(size, history_lines))).feed(bytes);
+    }
+
+    /// Changes the size. Rows of the main screen wrap anew, margins are reset.
+    pub fn resize(&mut self, size: Size) {
+        self.size = size;
+        if let Some(engine) = &mut self.engine {
+            engine.resize(size.held());
+        }
+    }
+
+    /// The size that was asked for.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Takes the replies to queries (device attributes, status, modes, colours, keyboard flags)
+    /// that were collected while feeding; whether to type them is the caller's to decide.
+    ///
+    /// Clipboards (OSC 52), titles and sizes in pixels are never told. At most 64 KiB wait.
+    pub fn take_answers(&mut self) -> Vec<u8> {
+        self.engine.as_ref().map(|engine| engine.mailbox().take_answers()).unwrap_or_default()
+    }
+
+    /// Takes what happened since the last call; at most the last 64 wait.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        self.engine.as_ref().map(|engine| engine.mailbox().take_notices()).unwrap_or_default()
+    }
+
+    /// The title that the program set.
+    pub fn title(&self) -> Option<&str> {
+        self.engine.as_ref()?.tracked.title.as_deref()
+    }
+
+    /// The working directory that the program told (OSC 7), a `file:` URI.
+    pub fn directory(&self) -> Option<&str> {
+        self.engine.as_ref()?.directory.as_deref()
+    }
+
+    /// Plain terminal bytes that make a terminal of this size, in whatever state, show this screen
+    /// and behave as one that watched all along.
+    ///
+    /// To be followed by [`unfinished`](Self::unfinished).
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.snapshot_with_history(0)
+    }
+
+    /// Like [`snapshot`](Self::snapshot), with up to `lines` of the kept history scrolled out
+    /// first, so that the terminal's own scrollback has it.
+    pub fn snapshot_with_history(&self, lines: usize) -> Vec<u8> {
+        self.read(|engine| snapshot::write(engine, lines))
+    }
+
+    /// The bytes of a sequence or character that has begun and is not complete; see [`Boundary`].
+    pub fn unfinished(&self) -> &[u8] {
+        self.engine.as_ref().map(|engine| engine.boundary.unfinished()).unwrap_or_default()
+    }
+
+    /// The visible rows, without blanks at their ends.
+    pub fn rows_text(&self) -> Vec<String> {
+        self.read(|engine| text::visible(&engine.tracked))
+    }
+
+    /// The last lines that scrolled out of the main screen, oldest first, wrapped as they stand.
+    pub fn history_text(&self, last: usize) -> Vec<String> {
+        self.read(|engine| text::history(&engine.tracked, last))
+    }
+
+    /// The visible rows below up to `scrollback` lines of history, each ended by a newline; rows
+    /// below the last one with text are left out.
+    pub fn text(&self, scrollback: Option<usize>) -> String {
+        self.read(|engine| text::plain(&engine.tracked, scrollback))
+    }
+
+    /// Like [`text`](Self::text), with attributes as SGR sequences and links as OSC 8.
+    pub fn ansi(&self, scrollback: Option<usize>) -> Vec<u8> {
+        self.read(|engine| text::ansi(&engine.tracked, scrollback))
+    }
+
+    /// Like [`text`](Self::text), as one `<pre>` element with inline styles.
+    pub fn html(&self, scrollback: Option<usize>) -> String {
+        self.read(|engine| html::write(&engine.tracked, scrollback))
+    }
+
+    /// The screen as a value for serialising.
+    pub fn grid(&self) -> ScreenGrid {
+        self.read(|engine| grid::read(&engine.tracked, self.size))
+    }
+
+    /// What a viewer of another size is shown: rows and columns clipped or padded, the rows so
+    /// that the cursor's is among them.
+    pub fn frame(&self, view: Size) -> Frame {
+        self.read(|engine| Frame::of(&engine.tracked, view))
+    }
+
+    /// Whether the program wants pastes bracketed (mode 2004).
+    pub fn bracketed_paste(&self) -> bool {
+        self.mode(TermMode::BRACKETED_PASTE)
+    }
+
+    /// Whether cursor keys send `ESC O` (DECCKM).
+    pub fn application_cursor(&self) -> bool {
+        self.mode(TermMode::APP_CURSOR)
+    }
+
+    /// Whether the alternate screen is shown.
+    pub fn alternate(&self) -> bool {
+        self.engine.as_ref().is_some_and(|engine| engine.tracked.alternate())
+    }
+
+    /// Whether the program wants to be told of focus (mode 1004).
+    pub fn focus_reporting(&self) -> bool {
+        self.mode(TermMode::FOCUS_IN_OUT)
+    }
+
+    /// Whether the program wants any mouse reports.
+    pub fn mouse_reporting(&self) -> bool {
+        let any = |engine: &Engine| engine.tracked.term.mode().intersects(TermMode::MOUSE_MODE);
+        self.engine.as_deref().is_some_and(any)
+    }
+
+    /// Gives back the memory that the emulator holds ready for lines to come.
+    pub fn compact(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            engine.tracked.term.grid_mut().truncate();
+        }
+    }
+
+    fn mode(&self, mode: TermMode) -> bool {
+        self.engine.as_ref().is_some_and(|engine| engine.tracked.mode(mode))
+    }
+
+    /// Reads the emulator, or a blank one where there is none yet.
+    fn read<T>(&self, read: impl FnOnce(&Engine) -> T) -> T {
+        match &self.engine {
+            Some(engine) => read(engine),
+            None => read(&Engine::new(self.size.held(), 0)),
+        }
+    }
+}
+
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Screen")
+            .field("size", &self.size)
+            .field("history_lines", &self.history_lines)
+            .field("awake", &self.engine.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ScreenModel for Screen {
+    fn feed(&mut self, bytes: &[u8]) {
+        Self::feed(self, bytes);
+    }
+
+    fn resize(&mut self, size: Size) {
+        Self::resize(self, size);
+    }
+
+    fn size(&self) -> Size {
+        Self::size(self)
+    }
+
+    fn take_answers(&mut self) -> Vec<u8> {
+        Self::take_answers(self)
+    }
+
+    fn take_notices(&mut self) -> Vec<Notice> {
+        Self::take_notices(self)
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        Self::snapshot(self)
+    }
+
+    fn unfinished(&self) -> Vec<u8> {
+        Self::unfinished(self).to_vec()
+    }
+
+    fn rows_text(&self) -> Vec<String> {
+        Self::rows_text(self)
+    }
+
+    fn frame(&self, view: Size) -> Frame {
+        Self::frame(self, view)
+    }
+}
+
+/// The name of a cursor's shape.
+fn shape_name(shape: CursorShape) -> &'static str {
+    match shape {
+        CursorShape::Underline => "underline",
+        CursorShape::Beam => "bar",
+        CursorShape::Block | CursorShape::HollowBlock | CursorShape::Hidden => "block",
+    }
+}

@@ -1,0 +1,271 @@
+//! Messages: what is said in the JSON payloads.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use session_core::{ErrorKind, Exit, RuntimeError, Session, SessionId, TerminalSize, Timestamp};
+
+/// The version of the protocol. A peer of another major version is refused.
+pub(crate) const PROTOCOL_VERSION: u32 = 1;
+
+/// What this side can do beyond the first version; a peer uses only what both list.
+pub(crate) const CAPABILITIES: &[&str] = &[];
+
+/// The first message in either direction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    /// [`PROTOCOL_VERSION`] of the speaker.
+    pub(crate) protocol: u32,
+    /// The speaker's own version, for people.
+    pub(crate) version: String,
+    /// Names of abilities; unknown ones mean nothing.
+    #[serde(default)]
+    pub(crate) capabilities: Vec<String>,
+    /// The store that the speaker works on.
+    pub(crate) store: StoreIdentity,
+}
+
+/// Which store a supervisor serves: the same supervisor must never serve two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoreIdentity {
+    /// `sqlite` or `jsonl`.
+    pub(crate) kind: String,
+    /// The canonical path of the data directory.
+    pub(crate) data_dir: PathBuf,
+}
+
+/// A call with its number.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// Repeated in the reply.
+    pub(crate) id: u64,
+    /// What is asked for.
+    pub(crate) call: Call,
+}
+
+/// What a client can ask for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Call {
+    /// Store a session and start its program. The blob before it is the environment. With a viewer, the
+    /// connection becomes that viewer's stream after the reply.
+    Spawn {
+        /// The session to be.
+        session: Box<Session>,
+        /// The file creation mask of the caller.
+        umask: Option<u32>,
+        /// Who watches from the first byte.
+        viewer: Option<ViewerSpec>,
+    },
+    /// Turn the connection into a viewer's stream.
+    Attach {
+        /// The session.
+        session: SessionId,
+        /// Who watches.
+        viewer: ViewerSpec,
+    },
+    /// Type the blob before it.
+    Write {
+        /// The session.
+        session: SessionId,
+        /// Mark the bytes as pasted, when the program asked to be told and they hold line breaks.
+        paste: bool,
+    },
+    /// Change the size.
+    Resize {
+        /// The session.
+        session: SessionId,
+        /// The new size.
+        size: TerminalSize,
+    },
+    /// Send viewers away: the one that typed last, or all.
+    Detach {
+        /// The session.
+        session: SessionId,
+        /// All of them.
+        all: bool,
+    },
+    /// End the program.
+    Stop {
+        /// The session.
+        session: SessionId,
+        /// How long each of the three steps may take, in milliseconds.
+        grace_ms: u64,
+    },
+    /// The screen with kept history, as terminal bytes in a blob.
+    Screen {
+        /// The session.
+        session: SessionId,
+        /// How many lines of history.
+        history: usize,
+    },
+    /// The output that is kept, as it came, in a blob.
+    Log {
+        /// The session.
+        session: SessionId,
+    },
+    /// What runs.
+    Live,
+    /// About the supervisor itself.
+    Status,
+    /// End the supervisor; programs that still run are ended first, when forced.
+    Shutdown {
+        /// Even while programs run.
+        force: bool,
+    },
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    /// The number of the call; 0 for a refusal of the hello.
+    pub(crate) id: u64,
+    /// The result, when it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ok: Option<Box<serde_json::value::RawValue>>,
+    /// The refusal, when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Refusal>,
+}
+
+/// An error on its way to a client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// One of the stable words.
+    pub(crate) kind: String,
+    /// One line for people, causes included.
+    pub(crate) message: String,
+    /// What to do about it.
+    #[serde(default)]
+    pub(crate) hint: Option<String>,
+}
+
+/// What a viewer is sent, apart from being told what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Feed {
+    /// The screen as it is, then all output. A viewer of another size gets painted frames.
+    Screen,
+    /// All output that is kept, then all further output.
+    Log,
+    /// All output from now on.
+    Output,
+    /// No output.
+    Events,
+}
+
+/// How a viewer watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ViewerSpec {
+    /// The size of its terminal; `None` when it has none.
+    pub size: Option<TerminalSize>,
+    /// It may neither type nor decide the size.
+    pub read_only: bool,
+    /// It is a terminal, which answers queries of the program by itself.
+    pub terminal: bool,
+    /// What it is sent.
+    pub feed: Feed,
+    /// Everybody else is sent away.
+    pub detach_others: bool,
+}
+
+/// A session whose program runs, as its supervisor sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LiveSession {
+    /// The session.
+    pub id: SessionId,
+    /// The size of its terminal.
+    pub size: TerminalSize,
+    /// How many viewers it has.
+    pub viewers: usize,
+    /// The title that the program gave its terminal.
+    pub title: Option<String>,
+    /// For how long there has been no output, in milliseconds.
+    pub quiet_ms: u64,
+    /// How many bytes the program has written.
+    pub written: u64,
+}
+
+/// What a supervisor says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SupervisorStatus {
+    /// Its process.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// The version of its protocol.
+    pub protocol: u32,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// The kind of its store.
+    pub store_kind: String,
+    /// The data directory of its store.
+    pub data_dir: PathBuf,
+    /// Its instance id, which sessions that it hosts carry.
+    pub instance: String,
+    /// How many programs run.
+    pub sessions: usize,
+    /// How many viewers there are, over all sessions.
+    pub viewers: usize,
+    /// Since when.
+    pub started_at: Timestamp,
+}
+
+/// How the program ended, as told to viewers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct ExitMessage {
+    /// `null` when nobody knows.
+    pub(crate) exit: Option<Exit>,
+}
+
+impl Default for ViewerSpec {
+    fn default() -> Self {
+        Self {
+            size: None,
+            read_only: false,
+            terminal: false,
+            feed: Feed::Screen,
+            detach_others: false,
+        }
+    }
+}
+
+impl Refusal {
+    /// The error as it goes over the wire: one line, all causes in it.
+    pub(crate) fn new(error: &RuntimeError, hint: Option<String>) -> Self {
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(source) = cause {
+            let text = source.to_string();
+            if !message.ends_with(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = source.source();
+        }
+        Self { kind: error.kind().as_str().to_owned(), message, hint }
+    }
+
+    /// The error as it arrives.
+    pub(crate) fn into_error(self) -> RuntimeError {
+        RuntimeError::Remote {
+            kind: ErrorKind::parse(&self.kind).unwrap_or(ErrorKind::Internal),
+            message: self.message,
+            hint: self.hint,
+        }
+    }
+}
+
+impl ExitMessage {
+    pub(crate) fn new(exit: Exit) -> Self {
+        Self { exit: (exit != Exit::Unknown).then_some(exit) }
+    }
+
+    pub(crate) fn exit(self) -> Exit {
+        self.exit.unwrap_or(Exit::Unknown)
+    }
+}
