@@ -3,7 +3,6 @@
 mod detach;
 mod pipe;
 mod remote;
-mod stream;
 mod terminal;
 
 use std::io::{self, Read as _, Write as _};
@@ -21,10 +20,10 @@ use crate::wire::{
     Reply, Request, SupervisorStatus, ViewerSpec, encode,
 };
 
+pub use crate::stream::{StreamEvent, ViewerStream};
 pub use detach::{DetachKey, DetachKeyError};
 pub use pipe::{AtEndOfInput, PipeEnd, attach_pipe};
 pub use remote::RemoteRuntime;
-pub use stream::{StreamEvent, ViewerStream};
 pub use terminal::{AttachEnd, attach_terminal, terminal_size};
 
 /// How long a supervisor that was just started may take until it answers on its socket.
@@ -117,7 +116,9 @@ impl Client {
             Kind::Reply => {
                 let reply: Reply =
                     serde_json::from_slice(&frame.payload).map_err(|error| failed(error.into()))?;
-                Err(reply.error.map_or_else(|| failed(nonsense()), super::wire::Refusal::into_error))
+                Err(reply
+                    .error
+                    .map_or_else(|| failed(nonsense()), super::wire::Refusal::into_error))
             }
             _ => Err(failed(nonsense())),
         }
@@ -169,7 +170,11 @@ impl Client {
     ///
     /// # Errors
     /// `NotRunning` when its program does not run here.
-    pub fn attach(mut self, session: SessionId, viewer: ViewerSpec) -> Result<ViewerStream, RuntimeError> {
+    pub fn attach(
+        mut self,
+        session: SessionId,
+        viewer: ViewerSpec,
+    ) -> Result<ViewerStream, RuntimeError> {
         self.call::<()>(Call::Attach { session, viewer })?;
         Ok(self.into_stream())
     }
@@ -179,7 +184,12 @@ impl Client {
     ///
     /// # Errors
     /// `NotRunning`, or `Timeout` when the program does not read.
-    pub fn write(&mut self, session: SessionId, bytes: &[u8], paste: Typing) -> Result<(), RuntimeError> {
+    pub fn write(
+        &mut self,
+        session: SessionId,
+        bytes: &[u8],
+        paste: Typing,
+    ) -> Result<(), RuntimeError> {
         self.send(Kind::Blob, bytes)?;
         self.call(Call::Write { session, paste: paste == Typing::Paste })
     }
@@ -253,7 +263,10 @@ impl Client {
         self.call_for_blob(call).map(|(ok, _)| ok)
     }
 
-    fn call_for_blob<T: DeserializeOwned>(&mut self, call: Call) -> Result<(T, Vec<u8>), RuntimeError> {
+    fn call_for_blob<T: DeserializeOwned>(
+        &mut self,
+        call: Call,
+    ) -> Result<(T, Vec<u8>), RuntimeError> {
         let failed = |source| RuntimeError::io("asking the supervisor", source);
         self.calls += 1;
         let request = Request { id: self.calls, call };

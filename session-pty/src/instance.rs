@@ -166,7 +166,9 @@ mod tests {
         assert_eq!(Instance::alive(&path).unwrap().as_ref(), Some(&held.instance));
         assert!(InstanceLock::acquire(&path, now).unwrap().is_none());
 
-        assert!(matches!(Presence::hold(&path).unwrap(), Presence::Alive(found) if found == held.instance));
+        assert!(
+            matches!(Presence::hold(&path).unwrap(), Presence::Alive(found) if found == held.instance)
+        );
 
         let first = held.instance.clone();
         drop(held);

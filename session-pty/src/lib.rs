@@ -47,6 +47,7 @@ mod place;
 mod recorder;
 mod runtime;
 pub mod screen;
+mod stream;
 mod subscription;
 mod wire;
 

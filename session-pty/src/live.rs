@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use session_core::{Exit, RuntimeError, SessionId, TerminalSize};
 
-use crate::wire::{LiveSession, ViewerSpec};
+use crate::stream::ViewerStream;
+use crate::wire::{Decoder, LiveSession, ViewerSpec};
 
 use emulator::Emulator;
 use journal::Journal;
@@ -214,6 +215,17 @@ impl SessionHandle {
         self.send(Command::Resize(size))
     }
 
+    /// Watches from inside this process.
+    ///
+    /// # Errors
+    /// `NotRunning` after the end, and whatever the operating system says.
+    pub fn watch(&self, viewer: ViewerSpec) -> Result<ViewerStream, RuntimeError> {
+        let (ours, theirs) = UnixStream::pair()
+            .map_err(|source| RuntimeError::io("making a viewer's stream", source))?;
+        self.attach(theirs, viewer, Vec::new())?;
+        Ok(ViewerStream::new(ours, Decoder::default()))
+    }
+
     /// Gives the connection to the relay as a viewer. Bytes that were read from it already come along.
     ///
     /// # Errors
@@ -253,7 +265,9 @@ impl SessionHandle {
         let running = |end: &mut Option<Exit>| end.is_none();
         let end = lock(&self.shared.end);
         let ended = match timeout {
-            None => self.shared.ended.wait_while(end, running).unwrap_or_else(PoisonError::into_inner),
+            None => {
+                self.shared.ended.wait_while(end, running).unwrap_or_else(PoisonError::into_inner)
+            }
             Some(timeout) => {
                 let waited = self.shared.ended.wait_timeout_while(end, timeout, running);
                 waited.unwrap_or_else(PoisonError::into_inner).0
@@ -299,7 +313,8 @@ impl Beginning {
 
     fn start_relay(&mut self) {
         let Some((relay, on_end)) = self.relay.take() else { return };
-        let thread = std::thread::Builder::new().name(format!("relay {}", self.handle.id().short()));
+        let thread =
+            std::thread::Builder::new().name(format!("relay {}", self.handle.id().short()));
         if thread.spawn(move || relay.run(on_end)).is_err() {
             // Without a thread there is no byte path: the dropped relay hangs the terminal up.
             lock(&self.handle.shared.end).get_or_insert(Exit::Unknown);

@@ -44,7 +44,8 @@ pub(crate) fn random_u128() -> io::Result<u128> {
     let mut bytes = [0; 16];
     let mut filled = 0;
     while filled < bytes.len() {
-        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
+        filled +=
+            rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
     }
     Ok(u128::from_le_bytes(bytes))
 }
@@ -66,10 +67,8 @@ pub(crate) fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     ORIGINAL_OPEN_FILES.get_or_init(|| limit.current);
     // A refusal leaves the limit as it was, which is enough for a few hundred sessions.
-    let _unchanged = setrlimit(
-        Resource::Nofile,
-        Rlimit { current: limit.maximum, maximum: limit.maximum },
-    );
+    let _unchanged =
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 /// What programs get back: the limit before it was raised, or `None` when it never was.
@@ -87,7 +86,9 @@ pub(crate) fn exit_watch(pid: rustix::process::Pid) -> io::Result<std::os::fd::O
 
 /// Waits for the end of any process, at most for `timeout`.
 pub(crate) fn wait_for_end_of(pid: u32, timeout: std::time::Duration) {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return };
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else {
+        return;
+    };
     let Ok(watch) = exit_watch(pid) else { return };
     let timeout = rustix::event::Timespec {
         tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),

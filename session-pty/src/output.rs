@@ -47,7 +47,8 @@ pub fn read_log(directory: &Path, id: SessionId) -> io::Result<Option<Vec<u8>>> 
 /// What the operating system says; `InvalidData` when the file is not what this module writes.
 pub fn read_screen(directory: &Path, id: SessionId) -> io::Result<Option<(TerminalSize, Vec<u8>)>> {
     let path = directory.join(format!("{id}.screen"));
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, format!("{} has no header", path.display()));
+    let damaged =
+        || io::Error::new(io::ErrorKind::InvalidData, format!("{} has no header", path.display()));
     let Some(bytes) = read(path.clone())? else { return Ok(None) };
     let end = bytes.iter().take(64).position(|&byte| byte == b'\n').ok_or_else(damaged)?;
     let size = std::str::from_utf8(&bytes[..end])

@@ -90,7 +90,9 @@ impl Place {
         let metadata = match fs::symlink_metadata(&self.runtime_dir) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(source) => return Err(RuntimeError::io("looking at the runtime directory", source)),
+            Err(source) => {
+                return Err(RuntimeError::io("looking at the runtime directory", source));
+            }
         };
         let reason = if !metadata.is_dir() {
             "is not a directory"

@@ -37,8 +37,10 @@ pub(crate) struct End {
     pub(crate) recorded: Box<dyn FnOnce() + Send>,
 }
 
+type Call = Box<dyn FnOnce(&dyn SessionStore) + Send>;
+
 enum Work {
-    Call(Box<dyn FnOnce(&dyn SessionStore) + Send>),
+    Call(Call),
     End(Box<End>, SyncSender<()>),
 }
 
@@ -59,7 +61,7 @@ impl Recorder {
         work: impl FnOnce(&dyn SessionStore) -> T + Send + 'static,
     ) -> Result<T, RuntimeError> {
         let (done, result) = sync_channel(1);
-        let call = Work::Call(Box::new(move |store| {
+        let call = Work::Call(Box::new(move |store: &dyn SessionStore| {
             let _caller_left = done.send(work(store));
         }));
         self.work.send(call).map_err(|_| gone())?;
@@ -148,4 +150,3 @@ fn record(store: &dyn SessionStore, end: Box<End>) -> Result<(), Box<End>> {
 fn keep_output(directory: &Path, remains: &Remains) -> std::io::Result<()> {
     output::keep(directory, remains.id, &remains.log, &remains.screen, remains.size)
 }
-

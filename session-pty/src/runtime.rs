@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,9 +11,11 @@ use session_core::{
     SessionStore, SessionStoreExt, Spawn, Status, StoreError, Subscription, TerminalSize,
 };
 
-use crate::live::{Beginning, Limits, OnEnd, Program, SessionHandle, check_directory, find_program};
+use crate::live::{
+    Beginning, Limits, OnEnd, Program, SessionHandle, check_directory, find_program,
+};
 use crate::recorder::{End, Recorder};
-use crate::subscription::{Ended, Stream};
+use crate::subscription::{Ended, Watch};
 use crate::wire::{Feed, ViewerSpec};
 
 /// What a runtime is given beside its store.
@@ -211,18 +212,15 @@ impl SessionRuntime for Runtime {
     }
 
     fn subscribe(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {
-        match self.handle(id) {
-            Ok(handle) => {
-                let (ours, theirs) = UnixStream::pair()
-                    .map_err(|source| RuntimeError::io("making a subscription", source))?;
-                let spec = ViewerSpec { read_only: true, feed: Feed::Output, ..Default::default() };
-                match handle.attach(theirs, spec, Vec::new()) {
-                    Ok(()) => Ok(Box::new(Stream::admitted(ours)?)),
-                    Err(_) => Ok(Box::new(Ended::new(self.wait(id, None)?))),
-                }
-            }
-            Err(RuntimeError::NotRunning { .. }) => Ok(Box::new(Ended::new(self.wait(id, None)?))),
-            Err(error) => Err(error),
+        let viewer = ViewerSpec { read_only: true, feed: Feed::Output, ..ViewerSpec::default() };
+        let watch = match self.handle(id).and_then(|handle| handle.watch(viewer)) {
+            Ok(stream) => Watch::admitted(stream)?,
+            Err(RuntimeError::NotRunning { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        match watch {
+            Some(watch) => Ok(Box::new(watch)),
+            None => Ok(Box::new(Ended::new(self.wait(id, None)?))),
         }
     }
 
@@ -257,7 +255,10 @@ fn program_of(
         workdir: launch.workdir.clone(),
         reason: reason.to_string(),
     })?;
-    let own = [("SESSION_ID", Some(id.to_string())), ("SESSION_NAME", session.name().map(ToString::to_string))];
+    let own = [
+        ("SESSION_ID", Some(id.to_string())),
+        ("SESSION_NAME", session.name().map(ToString::to_string)),
+    ];
     let added = launch.env.iter().map(|(key, value)| (key.as_str(), Some(value.clone())));
     for (key, value) in added.chain(own) {
         environment.retain(|(known, _)| known != key);

@@ -30,22 +30,8 @@ pub use grid::{CursorGrid, ScreenGrid};
 pub use restore::RESTORE;
 pub use text_log::TextLog;
 
-/// Columns and rows of a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Size {
-    /// Columns, as asked for; the emulator works on 2 to 1,024.
-    pub cols: u16,
-    /// Rows, as asked for; the emulator works on 1 to 1,024.
-    pub rows: u16,
-}
-
-impl Size {
-    /// One column would make the emulator loop for ever on a wide character, and the largest
-    /// sizes that a terminal can claim would take gigabytes.
-    fn held(self) -> Self {
-        Self { cols: self.cols.clamp(2, 1024), rows: self.rows.clamp(1, 1024) }
-    }
-}
+/// Sizes are those of the rest of the system; a zero or a very large one is accepted and kept within reason.
+pub use session_core::TerminalSize as Size;
 
 /// Something that happened on the screen and is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +94,7 @@ impl Screen {
         if bytes.is_empty() {
             return;
         }
-        let (size, history_lines) = (self.size.held(), self.history_lines);
+        let (size, history_lines) = (held(self.size), self.history_lines);
         self.engine.get_or_insert_with(|| Box::new(Engine::new(size, history_lines))).feed(bytes);
     }
 
@@ -116,7 +102,7 @@ impl Screen {
     pub fn resize(&mut self, size: Size) {
         self.size = size;
         if let Some(engine) = &mut self.engine {
-            engine.resize(size.held());
+            engine.resize(held(size));
         }
     }
 
@@ -151,7 +137,10 @@ impl Screen {
     /// Plain terminal bytes that make a terminal of this size, in whatever state, show this screen
     /// and behave as one that watched all along.
     ///
-    /// To be followed by [`unfinished`](Self::unfinished).
+    /// To be followed by [`unfinished`](Self::unfinished). Not in it, as the emulator does not know
+    /// them: left and right margins, other character sets than ASCII and line drawing, images,
+    /// protected cells, blinking; and the character that REP would repeat where a full screen has
+    /// lost it.
     pub fn snapshot(&self) -> Vec<u8> {
         self.snapshot_with_history(0)
     }
@@ -234,6 +223,9 @@ impl Screen {
     pub fn compact(&mut self) {
         if let Some(engine) = &mut self.engine {
             engine.tracked.term.grid_mut().truncate();
+            if let Some(main) = &mut engine.tracked.behind {
+                main.truncate();
+            }
         }
     }
 
@@ -245,7 +237,7 @@ impl Screen {
     fn read<T>(&self, read: impl FnOnce(&Engine) -> T) -> T {
         match &self.engine {
             Some(engine) => read(engine),
-            None => read(&Engine::new(self.size.held(), 0)),
+            None => read(&Engine::new(held(self.size), 0)),
         }
     }
 }
@@ -305,4 +297,10 @@ fn shape_name(shape: CursorShape) -> &'static str {
         CursorShape::Beam => "bar",
         CursorShape::Block | CursorShape::HollowBlock | CursorShape::Hidden => "block",
     }
+}
+
+/// The size that the emulator works on: one column would make it loop for ever on a wide character, and the
+/// largest sizes that a terminal can claim would take gigabytes.
+fn held(size: Size) -> Size {
+    Size { cols: size.cols.clamp(2, 1024), rows: size.rows.clamp(1, 1024) }
 }

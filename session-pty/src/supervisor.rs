@@ -108,8 +108,7 @@ fn prepare(
     };
     crate::os::raise_open_files();
     let store = open()?;
-    let observer =
-        Observer { now: clock.now(), live_host: Some(lock.instance.instance.clone()) };
+    let observer = Observer { now: clock.now(), live_host: Some(lock.instance.instance.clone()) };
     for lost in store.sweep(&observer)? {
         log_line(&format!("recorded session {} as {}", lost.id(), lost.status()));
     }

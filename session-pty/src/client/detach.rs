@@ -135,7 +135,8 @@ impl Matcher {
             return pressed
                 && alternatives.any(|(place, found)| place != 1 && found.parse() == Ok(code));
         }
-        let Some(parameters) = text.strip_suffix('~').and_then(|rest| rest.strip_prefix("27;")) else {
+        let Some(parameters) = text.strip_suffix('~').and_then(|rest| rest.strip_prefix("27;"))
+        else {
             return false;
         };
         let Some((modifiers, found)) = parameters.split_once(';') else { return false };

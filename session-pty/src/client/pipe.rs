@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use session_core::{Exit, RuntimeError};
 
-use super::stream::{StreamEvent, ViewerStream};
+use crate::stream::{StreamEvent, ViewerStream};
 
 /// What to do at the end of standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,10 @@ const WAITING: usize = 1024;
 ///
 /// # Errors
 /// When the stream makes no sense. A closed standard output is no error: whoever read it has enough.
-pub fn attach_pipe(mut stream: ViewerStream, at_end: AtEndOfInput) -> Result<PipeEnd, RuntimeError> {
+pub fn attach_pipe(
+    mut stream: ViewerStream,
+    at_end: AtEndOfInput,
+) -> Result<PipeEnd, RuntimeError> {
     let failed = |source| RuntimeError::io("watching through a pipe", source);
     let (mut input_ended, ended) = UnixStream::pair().map_err(failed)?;
     let typist = stream.try_clone().map_err(failed)?;

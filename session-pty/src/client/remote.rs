@@ -8,9 +8,10 @@ use session_core::{
     TerminalSize,
 };
 
-use super::{Client, StreamEvent, Typing};
+use super::{Client, Typing};
 use crate::place::Place;
-use crate::subscription::{Ended, Stream};
+use crate::stream::{StreamEvent, ViewerStream};
+use crate::subscription::{Ended, Watch};
 use crate::supervisor::Launcher;
 use crate::wire::{Feed, ViewerSpec};
 
@@ -44,7 +45,7 @@ impl RemoteRuntime {
         Ok(process.state.exit().unwrap_or(Exit::Unknown))
     }
 
-    fn watch(&self, id: SessionId, feed: Feed) -> Result<Option<super::ViewerStream>, RuntimeError> {
+    fn watch(&self, id: SessionId, feed: Feed) -> Result<Option<ViewerStream>, RuntimeError> {
         let viewer = ViewerSpec { read_only: true, feed, ..ViewerSpec::default() };
         match self.client(id).and_then(|client| client.attach(id, viewer)) {
             Ok(stream) => Ok(Some(stream)),
@@ -68,11 +69,12 @@ impl SessionRuntime for RemoteRuntime {
     }
 
     fn subscribe(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {
-        match self.watch(id, Feed::Output)? {
-            Some(stream) => {
-                let (stream, decoder) = stream.into_parts();
-                Ok(Box::new(Stream::resumed(stream, decoder)?))
-            }
+        let watch = match self.watch(id, Feed::Output)? {
+            Some(stream) => Watch::admitted(stream)?,
+            None => None,
+        };
+        match watch {
+            Some(watch) => Ok(Box::new(watch)),
             None => Ok(Box::new(Ended::new(Some(self.recorded_exit(id)?)))),
         }
     }

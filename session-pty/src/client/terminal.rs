@@ -11,8 +11,8 @@ use session_core::{Exit, RuntimeError, TerminalSize};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 
 use super::detach::{DetachKey, Matcher};
-use super::stream::{StreamEvent, ViewerStream};
 use crate::screen::RESTORE;
+use crate::stream::{StreamEvent, ViewerStream};
 use crate::wire::{Kind, encode};
 
 /// Why a viewer at a terminal left.
@@ -181,10 +181,10 @@ impl Watching {
         ];
         let mut fds: Vec<_> =
             polled.iter().map(|&(fd, flags)| PollFd::from_borrowed_fd(fd, flags)).collect();
-        let wait = self.matcher.is_holding().then(|| Timespec {
-            tv_sec: 0,
-            tv_nsec: i64::from(ESCAPE_WAIT.subsec_nanos()),
-        });
+        let wait = self
+            .matcher
+            .is_holding()
+            .then(|| Timespec { tv_sec: 0, tv_nsec: i64::from(ESCAPE_WAIT.subsec_nanos()) });
         let ready = match rustix::event::poll(&mut fds, wait.as_ref()) {
             Ok(ready) => ready,
             Err(rustix::io::Errno::INTR) => return Ok(()),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use session_core::TerminalSize;
 
 use super::{lock, relay};
-use crate::screen::{Frame, Notice, Screen, Size};
+use crate::screen::{Frame, Notice, Screen};
 
 /// Bytes that may wait for the emulator. Beyond it the relay parses them itself, which slows the program down to
 /// the emulator's pace: better than unbounded memory.
@@ -60,7 +60,7 @@ impl Emulator {
             backlog: Mutex::default(),
             more: Condvar::new(),
             parser: Mutex::new(Parser {
-                screen: Screen::new(screen_size(size), history),
+                screen: Screen::new(size, history),
                 todo: Vec::new(),
                 at: 0,
             }),
@@ -73,7 +73,9 @@ impl Emulator {
             waker,
         });
         let follower = Arc::clone(&emulator);
-        std::thread::Builder::new().name(format!("screen {name}")).spawn(move || follower.follow())?;
+        std::thread::Builder::new()
+            .name(format!("screen {name}"))
+            .spawn(move || follower.follow())?;
         Ok(emulator)
     }
 
@@ -126,15 +128,13 @@ impl Emulator {
 
     /// Changes the size, after everything that was written for the old one.
     pub(super) fn resize(&self, size: TerminalSize) {
-        self.caught_up().screen.resize(screen_size(size));
+        self.caught_up().screen.resize(size);
     }
 
     /// The screen as of the last byte, with history, and its size.
     pub(super) fn snapshot(&self, history: usize) -> (TerminalSize, Vec<u8>) {
         let parser = self.caught_up();
-        let size = parser.screen.size();
-        let size = TerminalSize { cols: size.cols, rows: size.rows };
-        (size, parser.screen.snapshot_with_history(history))
+        (parser.screen.size(), parser.screen.snapshot_with_history(history))
     }
 
     /// What brings a fresh terminal into exactly the state that the stream has reached, the bytes of an
@@ -148,7 +148,7 @@ impl Emulator {
 
     /// What a viewer of another size is shown, as far as the emulator has come.
     pub(super) fn frame(&self, view: TerminalSize) -> Frame {
-        self.wanted_parser().screen.frame(screen_size(view))
+        self.wanted_parser().screen.frame(view)
     }
 
     /// The parser after it has taken in everything that was pushed.
@@ -181,7 +181,8 @@ impl Emulator {
                 (backlog.bytes.is_empty() && !backlog.closed) || !unwanted
             };
             let backlog = lock(&self.backlog);
-            let backlog = self.more.wait_while(backlog, idle).unwrap_or_else(PoisonError::into_inner);
+            let backlog =
+                self.more.wait_while(backlog, idle).unwrap_or_else(PoisonError::into_inner);
             if backlog.bytes.is_empty() && backlog.closed {
                 return;
             }
@@ -246,8 +247,4 @@ impl Parser {
         }
         std::mem::swap(&mut self.todo, &mut backlog.bytes);
     }
-}
-
-fn screen_size(size: TerminalSize) -> Size {
-    Size { cols: size.cols, rows: size.rows }
 }

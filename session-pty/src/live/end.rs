@@ -8,12 +8,16 @@ use session_core::{Exit, RuntimeError};
 
 use super::{SessionHandle, Shared, lock};
 
+/// How long a killed process may take to be gone: it may have much memory to give back.
+const KILLED_IN: Duration = Duration::from_secs(10);
+
 /// Runs the ladder. One hang-up is not enough: interactive shells may sit it out.
 pub(super) fn stop(handle: &SessionHandle, grace: Duration) -> Result<Exit, RuntimeError> {
     for signal in [Signal::HUP, Signal::TERM, Signal::KILL] {
         signal_groups(&handle.shared, signal);
         // The end is told after it was recorded, which a slow disk may delay beyond the grace of a killed program.
-        let patience = if signal == Signal::KILL { grace.max(Duration::from_secs(10)) } else { grace };
+        let patience =
+            if signal == Signal::KILL { grace.max(Duration::from_secs(10)) } else { grace };
         if let Some(exit) = handle.wait(Some(patience)) {
             sweep(handle.pid(), grace);
             return Ok(exit);
@@ -41,8 +45,7 @@ fn signal_groups(shared: &Shared, signal: Signal) {
 
 /// Ends what is left of the program's terminal session: background jobs have groups of their own.
 fn sweep(leader: u32, grace: Duration) {
-    let deadline = Instant::now() + grace;
-    for signal in [Signal::HUP, Signal::KILL] {
+    for (signal, patience) in [(Signal::HUP, grace), (Signal::KILL, KILLED_IN)] {
         let left = crate::os::session_members(leader);
         if left.is_empty() {
             return;
@@ -50,6 +53,7 @@ fn sweep(leader: u32, grace: Duration) {
         for pid in &left {
             signal_one(*pid, signal);
         }
+        let deadline = Instant::now() + patience;
         for pid in left {
             crate::os::wait_for_end_of(pid, deadline.saturating_duration_since(Instant::now()));
         }

@@ -130,7 +130,9 @@ impl Relay {
             woken: has(0, input),
             exited: has(1, input),
             output: has(2, input),
-            viewers_to_read: (0..self.viewers.len()).filter(|index| has(3 + index, input)).collect(),
+            viewers_to_read: (0..self.viewers.len())
+                .filter(|index| has(3 + index, input))
+                .collect(),
         }
     }
 
@@ -266,7 +268,8 @@ impl Relay {
 
     /// The viewer that typed last among those that may lead; before anybody typed, the one that came first.
     fn leader(&self) -> Option<usize> {
-        let candidates = self.viewers.iter().enumerate().filter(|(_, v)| v.can_lead() && !v.is_gone());
+        let candidates =
+            self.viewers.iter().enumerate().filter(|(_, v)| v.can_lead() && !v.is_gone());
         candidates.rev().max_by_key(|(_, viewer)| viewer.typed).map(|(index, _)| index)
     }
 
@@ -359,9 +362,8 @@ impl Relay {
             && rustix::io::ioctl_fionread(&self.slave).is_ok_and(|unread| unread == 0);
         let at_rest = lock(&self.shared.last_output).elapsed() >= QUIET;
         let foreground = rustix::termios::tcgetpgrp(&self.master);
-        let leads = foreground.is_ok_and(|group| {
-            u32::try_from(group.as_raw_nonzero().get()) == Ok(self.shared.pid)
-        });
+        let leads = foreground
+            .is_ok_and(|group| u32::try_from(group.as_raw_nonzero().get()) == Ok(self.shared.pid));
         read_all && at_rest && leads
     }
 
@@ -422,8 +424,11 @@ impl Relay {
             if self.viewers.is_empty() || left.is_zero() {
                 return;
             }
-            let mut fds: Vec<_> =
-                self.viewers.iter().map(|viewer| PollFd::new(&viewer.stream, PollFlags::OUT)).collect();
+            let mut fds: Vec<_> = self
+                .viewers
+                .iter()
+                .map(|viewer| PollFd::new(&viewer.stream, PollFlags::OUT))
+                .collect();
             if rustix::event::poll(&mut fds, Some(&timespec(left))).is_err() {
                 return;
             }

@@ -40,7 +40,11 @@ pub(super) struct Started {
 ///
 /// # Errors
 /// `NotFound`, or `PermissionDenied` when all that is there cannot be executed.
-pub(crate) fn find_program(name: &str, path: Option<&OsStr>, workdir: &Path) -> io::Result<PathBuf> {
+pub(crate) fn find_program(
+    name: &str,
+    path: Option<&OsStr>,
+    workdir: &Path,
+) -> io::Result<PathBuf> {
     if name.is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -89,7 +93,10 @@ impl Program {
 }
 
 /// What a program inherits from its caller rather than from this process.
-#[expect(unsafe_code, reason = "umask and resource limits can be set for one child only between fork and exec")]
+#[expect(
+    unsafe_code,
+    reason = "umask and resource limits can be set for one child only between fork and exec"
+)]
 mod surroundings {
     use pty_process::blocking::Command;
     use rustix::fs::Mode;

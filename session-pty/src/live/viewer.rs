@@ -122,15 +122,13 @@ impl Viewer {
     fn overflow(&mut self, more: u64) {
         let mut missed = more;
         let keep_first = self.sent > 0;
-        let mut index = 0;
         let mut kept = VecDeque::new();
-        for frame in self.queue.drain(..) {
+        for (index, frame) in self.queue.drain(..).enumerate() {
             if frame[0] != Kind::Output as u8 || (index == 0 && keep_first) {
                 kept.push_back(frame);
             } else {
                 missed += (frame.len() - header(Kind::Output, 0).len()) as u64;
             }
-            index += 1;
         }
         self.queued = kept.iter().map(Vec::len).sum();
         self.queue = kept;

@@ -50,7 +50,7 @@ impl Sequence {
         match self {
             // Ended by BEL too, which the others are not; the number is nobody's.
             Self::Osc => b"\x1b]9999;",
-            Self::Csi => b"\x1b[\x3f\x3f",
+            Self::Csi => b"\x1b[??",
             Self::Escape | Self::EscapeIntermediate => b"\x1b ",
             _ => b"\x1bX",
         }

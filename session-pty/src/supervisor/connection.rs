@@ -140,7 +140,8 @@ async fn answer(
     match serde_json::from_slice::<Request>(payload) {
         Ok(request) => {
             let supervisor = Arc::clone(supervisor);
-            let outcome = blocking(move || act(&supervisor, request.call, blob.unwrap_or_default()));
+            let outcome =
+                blocking(move || act(&supervisor, request.call, blob.unwrap_or_default()));
             (request.id, outcome.await)
         }
         Err(error) => {
@@ -150,14 +151,18 @@ async fn answer(
             }
             let id = serde_json::from_slice::<Numbered>(payload).map_or(0, |numbered| numbered.id);
             let message = format!("the supervisor does not understand the call: {error}");
-            let hint = Some("is the client of another version? session supervisor status".to_owned());
+            let hint =
+                Some("is the client of another version? session supervisor status".to_owned());
             (id, Err(RuntimeError::Remote { kind: ErrorKind::Unsupported, message, hint }))
         }
     }
 }
 
 /// Runs what may wait for the store, a program or a terminal beside the control plane. Each of these is bounded.
-#[expect(clippy::disallowed_methods, reason = "every call ends by itself: the ladder and typing have deadlines")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "every call ends by itself: the ladder and typing have deadlines"
+)]
 async fn blocking(
     act: impl FnOnce() -> Result<Outcome, RuntimeError> + Send + 'static,
 ) -> Result<Outcome, RuntimeError> {
@@ -298,8 +303,10 @@ impl Connection {
         match watch {
             Watch::Beginning(beginning, spec) => beginning.begin(Some((stream, spec, unread))),
             Watch::Running(id, spec) => {
-                let attached =
-                    supervisor.runtime.handle(id).and_then(|handle| handle.attach(stream, spec, unread));
+                let attached = supervisor
+                    .runtime
+                    .handle(id)
+                    .and_then(|handle| handle.attach(stream, spec, unread));
                 // Ended in this very moment: the closed stream sends the client to the record.
                 drop(attached);
             }

@@ -1,4 +1,4 @@
-//! A viewer's stream from the viewer's side.
+//! A viewer's stream from the viewer's side, over a socket or inside the process.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use session_core::{Exit, RuntimeError, TerminalSize};
 
-use crate::subscription::split_gap;
 use crate::wire::{Decoder, ExitMessage, Frame, Kind, encode};
 
 /// The connection of a viewer: what it is told, and what it types.
@@ -47,10 +46,6 @@ impl ViewerStream {
         Self { stream, decoder }
     }
 
-    pub(crate) fn into_parts(self) -> (UnixStream, Decoder) {
-        (self.stream, self.decoder)
-    }
-
     /// The next event; `None` when `timeout` passes first. `None` as timeout waits for ever.
     ///
     /// # Errors
@@ -77,7 +72,7 @@ impl ViewerStream {
     }
 
     /// The next event that has been received already.
-    pub(super) fn buffered(&mut self) -> io::Result<Option<StreamEvent>> {
+    pub(crate) fn buffered(&mut self) -> io::Result<Option<StreamEvent>> {
         while let Some(frame) = self.decoder.next()? {
             if let Some(event) = event(frame)? {
                 return Ok(Some(event));
@@ -87,7 +82,7 @@ impl ViewerStream {
     }
 
     /// Reads once; false when the supervisor has closed the stream.
-    pub(super) fn receive(&mut self) -> io::Result<bool> {
+    pub(crate) fn receive(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 64 << 10];
         match self.stream.read(&mut buffer) {
             Ok(0) => Ok(false),
@@ -170,4 +165,11 @@ fn event(frame: Frame) -> io::Result<Option<StreamEvent>> {
         }
         _ => return Ok(None),
     }))
+}
+
+/// How much a gap left out, and what repaints the screen.
+fn split_gap(payload: &[u8]) -> (u64, &[u8]) {
+    payload
+        .split_first_chunk()
+        .map_or((0, payload), |(missed, screen)| (u64::from_le_bytes(*missed), screen))
 }
