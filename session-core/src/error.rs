@@ -134,6 +134,14 @@ pub enum StoreError {
         /// The field.
         field: &'static str,
     },
+    /// The session is not one that could be read back.
+    #[error("session {id} cannot be stored: {reason}")]
+    Invalid {
+        /// The session.
+        id: SessionId,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The cursor belongs to another query or to a state of the store that is gone.
     #[error("the cursor belongs to another listing")]
     StaleCursor,
@@ -250,7 +258,9 @@ impl StoreError {
             },
             Self::StillRunning { .. } => ErrorKind::StillRunning,
             Self::RunningChildren { .. } => ErrorKind::RunningChildren,
-            Self::Immutable { .. } | Self::StoreClosed => ErrorKind::Internal,
+            Self::Immutable { .. } | Self::Invalid { .. } | Self::StoreClosed => {
+                ErrorKind::Internal
+            }
             Self::StaleCursor => ErrorKind::StaleCursor,
             Self::Corrupt { .. } | Self::NotAStore { .. } => ErrorKind::Corrupt,
             Self::NewerVersion { .. } => ErrorKind::NewerVersion,

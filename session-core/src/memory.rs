@@ -61,7 +61,7 @@ impl SessionStore for MemoryStore {
 
     fn create(&self, session: Session) -> Result<Session, StoreError> {
         let mut sessions = self.sessions()?;
-        let session = rules::created(session);
+        let session = rules::created(session)?;
         let (id, at) = (session.id(), session.lifecycle.created_at);
         if sessions.contains_key(&id) {
             return Err(StoreError::IdExists { id });

@@ -28,6 +28,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// - `STORE-04`: a holder whose deadline has passed is recorded as expired and gives the name up, in the same
     ///   transaction.
     /// - `STORE-05`: a released name can be taken again, and what had it before stays as it is.
+    /// - `STORE-23`: a session that could not be read back (a launch part without a program, its own parent) is
+    ///   refused with `Invalid`, here and in `update`; a deadline is kept in whole milliseconds.
     ///
     /// # Errors
     /// As above, and whatever the backend reports.
@@ -215,22 +217,39 @@ pub mod rules {
     use crate::Revision;
 
     /// The session as `create` stores it.
-    #[must_use]
-    pub fn created(mut session: Session) -> Session {
+    ///
+    /// # Errors
+    /// `Invalid` when it could not be read back.
+    pub fn created(session: Session) -> Result<Session, StoreError> {
+        let mut session = storable(session)?;
         session.lifecycle.revision = Revision(1);
         session.lifecycle.updated_at = session.lifecycle.created_at;
-        session
+        Ok(session)
+    }
+
+    /// A session that every backend can write and read back as it is.
+    fn storable(mut session: Session) -> Result<Session, StoreError> {
+        let id = session.id();
+        if session.launch.as_ref().is_some_and(|launch| launch.argv.is_empty()) {
+            return Err(StoreError::Invalid { id, reason: "its launch part names no program" });
+        }
+        if session.identity.parent == Some(id) {
+            return Err(StoreError::Invalid { id, reason: "it is its own parent" });
+        }
+        session.lifecycle.expiry = session.lifecycle.expiry.in_whole_millis();
+        Ok(session)
     }
 
     /// The session as `update` stores it in place of `stored`.
     ///
     /// # Errors
-    /// `Trashed`, `Conflict`, `Immutable` or `Transition`, as the contract says.
+    /// `Trashed`, `Conflict`, `Immutable` or `Transition`, as the contract says; `Invalid` as for [`created`].
     pub fn updated(
         stored: &Session,
-        mut changed: Session,
+        changed: Session,
         at: Timestamp,
     ) -> Result<Session, StoreError> {
+        let mut changed = storable(changed)?;
         let id = stored.id();
         let (expected, found) = (changed.lifecycle.revision, stored.lifecycle.revision);
         if stored.is_trashed() {

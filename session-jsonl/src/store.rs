@@ -141,7 +141,7 @@ impl SessionStore for JsonlStore {
 
     fn create(&self, session: Session) -> Result<Session, StoreError> {
         let writer = self.writing()?;
-        let session = rules::created(session);
+        let session = rules::created(session)?;
         let (id, at) = (session.id(), session.lifecycle.created_at);
         let before = writer.directory.load(id)?;
         if let Some(before) = &before

@@ -50,7 +50,7 @@ pub struct SessionHandle {
 #[derive(Debug)]
 pub(crate) struct Beginning {
     handle: SessionHandle,
-    relay: Option<(Relay, OnEnd)>,
+    relay: Option<Box<(Relay, OnEnd)>>,
 }
 
 /// What is left of a program that has ended.
@@ -65,8 +65,13 @@ pub(crate) struct Remains {
     pub(crate) size: TerminalSize,
 }
 
-/// Called once, on the relay's thread, before anybody is told of the end.
-pub(crate) struct OnEnd(pub(crate) Box<dyn FnOnce(Remains) + Send>);
+/// What the relay's thread does at the end of a program.
+pub(crate) struct OnEnd {
+    /// Called before anybody is told of the end.
+    pub(crate) record: Box<dyn FnOnce(Remains) + Send>,
+    /// Dropped when the last viewer has left.
+    pub(crate) until_all_left: Box<dyn Send>,
+}
 
 impl std::fmt::Debug for OnEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -144,7 +149,7 @@ impl SessionHandle {
             typing: relay::Typing::default(),
         };
         let handle = Self { shared };
-        Ok((handle.clone(), Beginning { handle, relay: Some((relay, on_end)) }))
+        Ok((handle.clone(), Beginning { handle, relay: Some(Box::new((relay, on_end))) }))
     }
 
     /// The session.
@@ -312,7 +317,8 @@ impl Beginning {
     }
 
     fn start_relay(&mut self) {
-        let Some((relay, on_end)) = self.relay.take() else { return };
+        let Some(beginning) = self.relay.take() else { return };
+        let (relay, on_end) = *beginning;
         let thread =
             std::thread::Builder::new().name(format!("relay {}", self.handle.id().short()));
         if thread.spawn(move || relay.run(on_end)).is_err() {

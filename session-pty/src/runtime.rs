@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use session_core::{
@@ -12,7 +12,7 @@ use session_core::{
 };
 
 use crate::live::{
-    Beginning, Limits, OnEnd, Program, SessionHandle, check_directory, find_program,
+    Beginning, Limits, OnEnd, Program, Remains, SessionHandle, check_directory, find_program,
 };
 use crate::recorder::{End, Recorder};
 use crate::subscription::{Ended, Watch};
@@ -40,8 +40,29 @@ struct Inner {
     clock: Arc<dyn Clock>,
     options: RuntimeOptions,
     sessions: Mutex<BTreeMap<SessionId, SessionHandle>>,
+    /// How many relays have not seen off their last viewer.
+    relays: Mutex<usize>,
+    relay_left: Condvar,
     /// Called after each change of the number of running programs.
     changed: Box<dyn Fn() + Send + Sync>,
+}
+
+/// One relay among those that are counted.
+struct Counted(Arc<Inner>);
+
+impl Counted {
+    fn new(inner: &Arc<Inner>) -> Self {
+        *lock(&inner.relays) += 1;
+        Self(Arc::clone(inner))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        *lock(&self.0.relays) -= 1;
+        self.0.relay_left.notify_all();
+        (self.0.changed)();
+    }
 }
 
 impl std::fmt::Debug for Inner {
@@ -75,6 +96,8 @@ impl Runtime {
             clock: Arc::new(clock),
             options,
             sessions: Mutex::default(),
+            relays: Mutex::new(0),
+            relay_left: Condvar::new(),
             changed: Box::new(changed),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -96,6 +119,18 @@ impl Runtime {
     #[must_use]
     pub fn handles(&self) -> Vec<SessionHandle> {
         self.sessions().values().cloned().collect()
+    }
+
+    /// Whether a program runs, an end is not yet recorded, or a viewer has yet to fetch the last output.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.sessions().is_empty() || *lock(&self.inner.relays) > 0
+    }
+
+    /// Waits until no viewer of an ended program is left, at most for `timeout`.
+    pub(crate) fn see_off_viewers(&self, timeout: Duration) {
+        let relays = lock(&self.inner.relays);
+        // Those that still have not fetched everything are left to themselves.
+        let _in_time = self.inner.relay_left.wait_timeout_while(relays, timeout, |left| *left > 0);
     }
 
     /// The thread that owns the store.
@@ -178,8 +213,9 @@ impl Runtime {
 
     /// What happens, on the relay's thread, when the program ends.
     fn on_end(&self) -> OnEnd {
+        let until_all_left = Box::new(Counted::new(&self.inner));
         let runtime = self.clone();
-        OnEnd(Box::new(move |remains| {
+        let record = Box::new(move |remains: Remains| {
             let (id, inner) = (remains.id, Arc::clone(&runtime.inner));
             let recorded = Box::new(move || {
                 lock(&inner.sessions).remove(&id);
@@ -188,7 +224,8 @@ impl Runtime {
             let output_dir = runtime.inner.options.output_dir.clone();
             let at = runtime.now();
             runtime.inner.recorder.end(End { remains, at, output_dir, recorded });
-        }))
+        });
+        OnEnd { record, until_all_left }
     }
 
     fn sessions(&self) -> MutexGuard<'_, BTreeMap<SessionId, SessionHandle>> {

@@ -221,7 +221,7 @@ impl Supervisor {
     }
 
     fn is_needed(&self) -> bool {
-        self.connections.load(Ordering::Acquire) > 0 || !self.runtime.handles().is_empty()
+        self.connections.load(Ordering::Acquire) > 0 || self.runtime.is_busy()
     }
 
     /// Serves a client in a task of its own, unless it is somebody else's.
@@ -277,4 +277,5 @@ fn end_all(runtime: &Runtime) {
         // A panic in it was logged by the default hook; the others still have to be waited for.
         let _panicked = stop.join();
     }
+    runtime.see_off_viewers(LAST_GRACE);
 }

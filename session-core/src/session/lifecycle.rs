@@ -51,6 +51,20 @@ pub enum Expiry {
 )]
 pub struct Revision(pub u64);
 
+impl Expiry {
+    /// The same in the unit in which it is kept.
+    #[must_use]
+    pub fn in_whole_millis(self) -> Self {
+        match self {
+            Self::Idle(idle) => {
+                let millis = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+                Self::Idle(Duration::from_millis(millis))
+            }
+            Self::Never | Self::At(_) => self,
+        }
+    }
+}
+
 impl Revision {
     /// The revision after this one.
     #[must_use]

@@ -379,14 +379,15 @@ impl Relay {
         self.serve_viewers();
         let (size, screen) = self.shared.emulator.snapshot(self.limits.history_lines);
         let log = lock(&self.shared.journal).bytes();
-        (on_end.0)(Remains { id: self.shared.id, exit, log, screen, size });
+        (on_end.record)(Remains { id: self.shared.id, exit, log, screen, size });
         *lock(&self.shared.terminal) = None;
         *lock(&self.shared.end) = Some(exit);
         self.shared.ended.notify_all();
         // Whoever asked before that was set is still answered.
         self.obey(buffer);
         for viewer in &mut self.viewers {
-            if viewer.gap_is_due() {
+            // There will be no better time to tell a gap: the end comes after it, however full the queue is.
+            if viewer.has_gap() {
                 viewer.tell_gap(&self.shared.emulator.snapshot_for_viewer());
             }
             viewer.exited(exit);
@@ -394,6 +395,7 @@ impl Relay {
         self.see_off();
         self.shared.viewers.store(0, Ordering::Release);
         self.shared.emulator.close();
+        drop(on_end.until_all_left);
     }
 
     /// Collects the exit status. From here on the process number may belong to somebody else.
@@ -419,7 +421,7 @@ impl Relay {
             for viewer in &mut self.viewers {
                 viewer.send();
             }
-            self.viewers.retain(|viewer| !viewer.is_gone() && !viewer.is_drained());
+            self.viewers.retain(|viewer| !viewer.is_gone() && viewer.has_queue());
             let left = deadline.saturating_duration_since(Instant::now());
             if self.viewers.is_empty() || left.is_zero() {
                 return;

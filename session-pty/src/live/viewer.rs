@@ -73,9 +73,9 @@ impl Viewer {
         self.gone
     }
 
-    /// Whether everything was sent and no gap is to be told.
-    pub(super) fn is_drained(&self) -> bool {
-        self.queue.is_empty() && self.missed.is_none()
+    /// Whether a gap is to be told.
+    pub(super) const fn has_gap(&self) -> bool {
+        self.missed.is_some()
     }
 
     pub(super) fn has_queue(&self) -> bool {
@@ -84,7 +84,7 @@ impl Viewer {
 
     /// Whether it waits for a gap to be told, now that its queue is empty.
     pub(super) fn gap_is_due(&self) -> bool {
-        self.missed.is_some() && self.queue.is_empty()
+        self.has_gap() && self.queue.is_empty()
     }
 
     /// Raw bytes from the program: sent at once as far as the socket takes them, else queued, else left out.
