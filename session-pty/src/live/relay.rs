@@ -149,12 +149,12 @@ impl Relay {
             return false;
         }
         let bytes = &buffer[..filled];
+        lock(&self.shared.journal).append(bytes);
+        *lock(&self.shared.last_output) = Instant::now();
         for viewer in &mut self.viewers {
             viewer.output(bytes);
         }
         self.shared.emulator.push(bytes);
-        lock(&self.shared.journal).append(bytes);
-        *lock(&self.shared.last_output) = Instant::now();
         true
     }
 
