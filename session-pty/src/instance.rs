@@ -121,6 +121,15 @@ fn open(lock: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(lock)
 }
 
+/// Whether those who hold the lock only look, so that waiting for them makes sense.
+fn is_only_shared(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 impl InstanceLock {
     /// Becomes the instance; `None` when another one lives.
     pub(crate) fn acquire(lock: &Path, now: Timestamp) -> io::Result<Option<Self>> {
@@ -128,7 +137,7 @@ impl InstanceLock {
         let mut attempts = ATTEMPTS;
         while let Err(error) = file.try_lock() {
             match error {
-                TryLockError::WouldBlock if attempts > 0 => {
+                TryLockError::WouldBlock if attempts > 0 && is_only_shared(&file)? => {
                     attempts -= 1;
                     std::thread::sleep(PAUSE);
                 }

@@ -98,3 +98,26 @@ pub(crate) fn wait_for_end_of(pid: u32, timeout: std::time::Duration) {
     // Ready or not in time: either way the caller looks again.
     let _either_way = rustix::event::poll(&mut fds, Some(&timeout));
 }
+
+/// Closes every descriptor above standard error. A lock or a pipe that a caller's shell had open would otherwise
+/// stay open as long as this process lives.
+///
+/// To be called before this process has opened anything of its own.
+pub(crate) fn close_inherited() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let open: Vec<i32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    inherited::close(open.into_iter().filter(|&fd| fd > 2));
+}
+
+#[expect(unsafe_code, reason = "descriptors that were inherited have no owner in this process")]
+mod inherited {
+    /// Closes descriptors, those that are closed already included.
+    pub(super) fn close(descriptors: impl Iterator<Item = i32>) {
+        for descriptor in descriptors {
+            // SAFETY: called before anything else has opened a descriptor, so none of these has an owner who would
+            // use or close it later. The directory that was just listed is closed: closing it again does nothing.
+            unsafe { rustix::io::close(descriptor) };
+        }
+    }
+}

@@ -35,6 +35,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long each step of the ladder takes when the supervisor itself has to end.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
+/// Sent for a write beyond the limit of a file's size; a number that signal-hook does not name.
+const SIGXFSZ: i32 = 25;
+
 /// What a supervisor is given.
 #[derive(Debug)]
 pub struct SupervisorOptions {
@@ -135,6 +138,12 @@ fn prepare(
 /// Leaves the caller's session, directory and file creation mask, and keeps errors in the log.
 fn detach_from_caller(place: &Place) -> Result<(), RuntimeError> {
     let failed = |source: io::Error| RuntimeError::io("starting the supervisor", source);
+    // From the moment that the lock is held, others may ask with this signal to bind again; until there is somebody
+    // to hear it, it must at least not end the process.
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::default()).map_err(failed)?;
+    // A caller's limit on file sizes must become an error of the write, not the end of every session.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(failed)?;
+    crate::os::close_inherited();
     // Fails only for a process that leads a group already, which is then detached enough.
     let _leads_already = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));

@@ -26,6 +26,11 @@ pub(super) fn stop(handle: &SessionHandle, grace: Duration) -> Result<Exit, Runt
     Err(RuntimeError::Timeout { what: "the end of a killed program" })
 }
 
+/// Kills the program at once.
+pub(super) fn kill(shared: &Shared) {
+    signal_groups(shared, Signal::KILL);
+}
+
 /// Signals the program's own group and the group in the foreground of its terminal, and wakes both if stopped.
 fn signal_groups(shared: &Shared, signal: Signal) {
     // Held while signalling: the process cannot be reaped, so its number cannot become somebody else's.

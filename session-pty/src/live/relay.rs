@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
@@ -71,8 +72,9 @@ pub(super) struct Typing {
     waiting: usize,
     /// Counts pieces of typing over all viewers: whoever has the highest number typed last.
     turn: u64,
-    /// The end-of-file character is to be typed once the program has read everything.
-    end_of_input: bool,
+    /// The end-of-file character is to be typed once the program has read everything; looked at after this long,
+    /// since a program that reads tells nobody.
+    end_of_input: Option<Duration>,
 }
 
 /// Wakes a relay from any thread. A full buffer means that it will wake anyway.
@@ -84,24 +86,33 @@ impl Relay {
     /// Runs until the program has ended and its viewers know.
     pub(super) fn run(mut self, on_end: OnEnd) {
         let mut buffer = vec![0; BATCH];
+        // Should this thread fail, its program must not go on unwatched and recorded as running.
+        let relayed = catch_unwind(AssertUnwindSafe(|| self.relay(&mut buffer)));
+        if relayed.is_err() {
+            super::end::kill(&self.shared);
+        }
+        self.finish(&mut buffer, on_end);
+    }
+
+    fn relay(&mut self, buffer: &mut [u8]) {
         loop {
             let ready = self.poll();
-            if ready.woken {
-                self.obey(&mut buffer);
-            }
             if ready.output {
-                self.relay_output(&mut buffer);
+                self.relay_output(buffer);
             }
+            // Before anything that may add or remove viewers: these are their places in the list.
             for index in ready.viewers_to_read {
-                self.hear(index, &mut buffer);
+                self.hear(index, buffer);
+            }
+            if ready.woken {
+                self.obey(buffer);
             }
             self.type_into_program();
             self.serve_viewers();
             if ready.exited {
-                break;
+                return;
             }
         }
-        self.finish(&mut buffer, on_end);
     }
 
     fn poll(&mut self) -> Ready {
@@ -122,7 +133,7 @@ impl Relay {
             }
             fds.push(PollFd::from_borrowed_fd(viewer.stream.as_fd(), interest));
         }
-        let timeout = self.typing.end_of_input.then(|| timespec(QUIET / 2));
+        let timeout = self.typing.end_of_input.map(timespec);
         let polled = rustix::event::poll(&mut fds, timeout.as_ref());
         let has = |index: usize, flags| polled.is_ok() && fds[index].revents().intersects(flags);
         let input = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
@@ -228,7 +239,7 @@ impl Relay {
                     }
                 }
                 Kind::EndOfInput if !self.viewers[index].spec.read_only => {
-                    self.typing.end_of_input = true;
+                    self.typing.end_of_input = Some(QUIET / 2);
                 }
                 Kind::Detach => self.viewers[index].leave(),
                 _ => {}
@@ -348,11 +359,14 @@ impl Relay {
     fn type_into_program(&mut self) {
         self.typing.push(self.shared.emulator.take_answers(), None);
         self.typing.send(&self.master);
-        if self.typing.end_of_input && self.program_waits_for_input() {
-            self.typing.end_of_input = false;
+        let Some(patience) = self.typing.end_of_input else { return };
+        if self.program_waits_for_input() {
+            self.typing.end_of_input = None;
             let end = end_of_file(self.slave.as_fd());
             self.typing.push(vec![end], None);
             self.typing.send(&self.master);
+        } else {
+            self.typing.end_of_input = Some((patience * 2).min(Duration::from_secs(1)));
         }
     }
 
