@@ -1,6 +1,8 @@
 //! Objects of canonical JSON read field by field, with what this version does not know kept as it was written.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -74,6 +76,16 @@ impl Fields {
         self.take(name)?.ok_or_else(|| E::missing_field(name))
     }
 
+    /// Takes the member `name`, an object whose keys are data; a missing one is empty.
+    pub(crate) fn take_map<K, V, E>(&mut self, name: &'static str) -> Result<BTreeMap<K, V>, E>
+    where
+        K: DeserializeOwned + Ord,
+        V: DeserializeOwned,
+        E: serde::de::Error,
+    {
+        Ok(self.take::<UniqueMap<K, V>, E>(name)?.map(|UniqueMap(map)| map).unwrap_or_default())
+    }
+
     /// What nobody took.
     pub(crate) fn rest(self) -> Unknown {
         Unknown(self.0)
@@ -101,6 +113,35 @@ impl<'de> Deserialize<'de> for Fields {
         }
 
         deserializer.deserialize_map(Members)
+    }
+}
+
+/// A map in which no key stands twice: of two values, nobody could say which was meant.
+struct UniqueMap<K, V>(BTreeMap<K, V>);
+
+impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<K, V>(PhantomData<(K, V)>);
+
+        impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Visitor<'de> for Entries<K, V> {
+            type Value = UniqueMap<K, V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry()? {
+                    if entries.insert(key, value).is_some() {
+                        return Err(serde::de::Error::custom("a key stands twice"));
+                    }
+                }
+                Ok(UniqueMap(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Entries(PhantomData))
     }
 }
 

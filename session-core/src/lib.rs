@@ -57,9 +57,9 @@ pub use query::{Cursor, CursorError, Damage, Page, Query, Scope, Sort, SortError
 pub use runtime::{RuntimeError, RuntimeEvent, SessionRuntime, Spawn, Subscription};
 pub use select::{IdFragment, Selector, SelectorError};
 pub use session::{
-    Conversation, Exit, Expiry, Health, Host, Identity, LabelError, LabelKey, Labels, Launch,
-    Lifecycle, Mode, Observer, Origin, PermissionMode, Process, ProcessState, Revision, Session,
-    SizeError, TerminalSize,
+    Conversation, Exit, Expiry, ForeignMode, Health, Host, Identity, LabelError, LabelKey, Labels,
+    Launch, Lifecycle, Mode, Observer, Origin, PermissionMode, Process, ProcessState, Revision,
+    Session, SizeError, TerminalSize,
 };
 pub use status::{Status, StatusError, TransitionError};
 pub use store::{SessionStore, SessionStoreExt, StoreInfo};

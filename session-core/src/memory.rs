@@ -66,7 +66,7 @@ impl SessionStore for MemoryStore {
         if sessions.contains_key(&id) {
             return Err(StoreError::IdExists { id });
         }
-        if session.holds_name(at) {
+        if rules::claims_name(&session) {
             take_name(&mut sessions, &session, at)?;
         }
         sessions.insert(id, session.clone());
@@ -100,7 +100,7 @@ impl SessionStore for MemoryStore {
         let mut sessions = self.sessions()?;
         let before = stored(&sessions, changed.id())?.clone();
         let after = rules::updated(&before, changed, at)?;
-        if rules::takes_name(&before, &after, at) {
+        if rules::takes_name(&before, &after) {
             take_name(&mut sessions, &after, at)?;
         }
         sessions.insert(after.id(), after.clone());

@@ -20,7 +20,7 @@ pub trait SessionRuntime: Send + Sync + fmt::Debug {
     ///   `InvalidWorkdir`; no session that is pending or running is left behind.
     /// - `RUN-03`: a held name is `Exists`, and nothing is started.
     /// - `RUN-04`: the program starts in the session's directory with the given environment, plus the session's
-    ///   additions, `SESSION_ID` and `SESSION_NAME`.
+    ///   additions, `SESSION_ID` and, if the session has a name, `SESSION_NAME`.
     ///
     /// # Errors
     /// As above, and whatever the store or the operating system reports.
@@ -64,7 +64,8 @@ pub trait SessionRuntime: Send + Sync + fmt::Debug {
     /// Waits for the end of the program; `None` when `timeout` passes first.
     ///
     /// - `RUN-10`: returns at once when the program has ended.
-    /// - `RUN-11`: before anybody is told of the end, it is recorded: exit 0 as completed, any other as failed.
+    /// - `RUN-11`: before anybody is told of the end, it is recorded: exit 0 as completed, any other as failed. A
+    ///   session that was closed or has expired meanwhile stays so, with the exit beside it.
     ///
     /// # Errors
     /// `NotFound` for an unknown session.

@@ -19,7 +19,7 @@ use crate::{SessionId, SessionName, Status, Timestamp};
 pub use conversation::Conversation;
 pub use identity::{Identity, Origin};
 pub use labels::{LabelError, LabelKey, Labels};
-pub use launch::{Launch, Mode, PermissionMode, SizeError, TerminalSize};
+pub use launch::{ForeignMode, Launch, Mode, PermissionMode, SizeError, TerminalSize};
 pub use lifecycle::{Expiry, Lifecycle, Revision};
 pub use process::{Exit, Health, Host, Process, ProcessState};
 
@@ -91,7 +91,7 @@ impl Session {
         self.process.as_ref().is_some_and(|process| process.state.is_live())
     }
 
-    /// Whether it stands in nobody's way: no program, no conversation worth showing. Listings hide these.
+    /// Whether there is nothing to show of it yet: it has no program, and nothing was said in it. Listings hide these.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.process.is_none() && self.launch.is_none()

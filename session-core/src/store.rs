@@ -29,7 +29,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     ///   transaction.
     /// - `STORE-05`: a released name can be taken again, and what had it before stays as it is.
     /// - `STORE-23`: a session that could not be read back (a launch part without a program, its own parent) is
-    ///   refused with `Invalid`, here and in `update`; a deadline is kept in whole milliseconds.
+    ///   refused with `Invalid`, here and in `update`, and so is creating one in the trash; a deadline is kept in
+    ///   whole milliseconds.
     ///
     /// # Errors
     /// As above, and whatever the backend reports.
@@ -43,7 +44,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// As above; `Corrupt` when its record cannot be read.
     fn get(&self, id: SessionId) -> Result<Session, StoreError>;
 
-    /// All sessions that have or had this name.
+    /// All sessions of this name, whether they hold it or did when their work was open.
     ///
     /// - `STORE-07`: those outside the trash, the last created first.
     ///
@@ -66,7 +67,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// - `STORE-10`: another revision is refused with `Conflict`; of several racing writers of one revision
     ///   exactly one wins.
     /// - `STORE-11`: a change of status that the table does not allow is refused with `Transition`.
-    /// - `STORE-12`: an unknown id is `NotFound`, one in the trash `Trashed`, another `created_at` `Immutable`.
+    /// - `STORE-12`: an unknown id is `NotFound`, one in the trash `Trashed`, another `created_at`, or a `trashed_at`, is `Immutable`.
     /// - `STORE-13`: taking a name, by renaming or by running again, follows the rules of `create`.
     ///
     /// # Errors
@@ -85,7 +86,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
 
     /// Moves a session to the trash and returns it as stored.
     ///
-    /// - `STORE-17`: it keeps everything and gets `trashed_at`; it is listed, found and named no more, and its
+    /// - `STORE-17`: it keeps everything, is recorded as the observer sees it, and gets `trashed_at`; it is listed, found and named no more, and its
     ///   name is released; a second removal is `Trashed`.
     /// - `STORE-18`: a session with a running program is refused with `StillRunning`, one whose children have
     ///   running programs with `RunningChildren`; a program that the observer sees as lost runs no more.
@@ -221,6 +222,10 @@ pub mod rules {
     /// # Errors
     /// `Invalid` when it could not be read back.
     pub fn created(session: Session) -> Result<Session, StoreError> {
+        if session.is_trashed() {
+            let reason = "it is in the trash, where only a removal puts it";
+            return Err(StoreError::Invalid { id: session.id(), reason });
+        }
         let mut session = storable(session)?;
         session.lifecycle.revision = Revision(1);
         session.lifecycle.updated_at = session.lifecycle.created_at;
@@ -270,10 +275,19 @@ pub mod rules {
         Ok(changed)
     }
 
+    /// Whether storing `session` claims its name: its work is open and it is not in the trash.
+    ///
+    /// Its own deadline does not count. Were a session past its deadline stored beside the holder of its name, a
+    /// clock that goes back, or a longer deadline, would make two holders of it.
+    #[must_use]
+    pub fn claims_name(session: &Session) -> bool {
+        session.name().is_some() && !session.is_trashed() && session.status().is_open()
+    }
+
     /// Whether `update` of `stored` into `changed` takes a name that may have to be fought for.
     #[must_use]
-    pub fn takes_name(stored: &Session, changed: &Session, at: Timestamp) -> bool {
-        changed.holds_name(at) && !(stored.holds_name(at) && stored.name() == changed.name())
+    pub fn takes_name(stored: &Session, changed: &Session) -> bool {
+        claims_name(changed) && !(claims_name(stored) && stored.name() == changed.name())
     }
 
     /// What to do about `other`, which has the name that `taker` wants at `at`: `None` when it does not hold the

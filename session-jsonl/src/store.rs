@@ -150,7 +150,7 @@ impl SessionStore for JsonlStore {
             return Err(StoreError::IdExists { id });
         }
         let expired =
-            if session.holds_name(at) { writer.contest(&session, at)? } else { Vec::new() };
+            if rules::claims_name(&session) { writer.contest(&session, at)? } else { Vec::new() };
         writer.put_after(&expired, &session, before.as_deref())?;
         Ok(session)
     }
@@ -176,7 +176,7 @@ impl SessionStore for JsonlStore {
         let loaded = writer.directory.load(id)?;
         let before = stored(loaded.as_deref(), id)?;
         let after = rules::updated(before, changed, at)?;
-        let taken = rules::takes_name(before, &after, at);
+        let taken = rules::takes_name(before, &after);
         let expired = if taken { writer.contest(&after, at)? } else { Vec::new() };
         writer.put_after(&expired, &after, loaded.as_deref())?;
         Ok(after)

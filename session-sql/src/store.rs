@@ -147,7 +147,7 @@ impl SessionStore for SqlStore {
             if find::exists(transaction, id)? {
                 return Err(StoreError::IdExists { id }.into());
             }
-            if session.holds_name(at) {
+            if rules::claims_name(&session) {
                 take_name(transaction, &session, at)?;
             }
             row::insert(transaction, &session)?;
@@ -171,7 +171,7 @@ impl SessionStore for SqlStore {
         self.write("update", move |transaction| {
             let before = stored(transaction, changed.id())?;
             let after = rules::updated(&before, changed, at)?;
-            if rules::takes_name(&before, &after, at) {
+            if rules::takes_name(&before, &after) {
                 take_name(transaction, &after, at)?;
             }
             row::replace(transaction, &before, &after)?;

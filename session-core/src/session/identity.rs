@@ -53,7 +53,7 @@ impl Identity {
             id: fields.require("id")?,
             name: fields.take("name")?,
             title: fields.take("title")?,
-            labels: fields.take("labels")?.unwrap_or_default(),
+            labels: fields.take_map("labels")?,
             origins: fields.take("origins")?.unwrap_or_default(),
             parent: fields.take("parent")?,
         })

@@ -60,10 +60,14 @@ pub enum PermissionMode {
     /// Everything is permitted.
     BypassPermissions,
     /// A word of a tool that we do not know, kept as it is.
-    Foreign(String),
+    Foreign(ForeignMode),
 }
 
-/// The size of a terminal in character cells.
+/// A permission mode of some tool that is none of ours. Made by reading a word.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ForeignMode(Box<str>);
+
+/// The size of a terminal in character cells. A closed pair of numbers: other members of its JSON are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TerminalSize {
     /// Columns.
@@ -118,7 +122,7 @@ impl PermissionMode {
             Self::AcceptEdits => "acceptEdits",
             Self::DontAsk => "dontAsk",
             Self::BypassPermissions => "bypassPermissions",
-            Self::Foreign(word) => word,
+            Self::Foreign(word) => &word.0,
         }
     }
 }
@@ -135,7 +139,7 @@ impl From<&str> for PermissionMode {
         ]
         .into_iter()
         .find(|known| known.as_str() == word)
-        .unwrap_or_else(|| Self::Foreign(word.to_owned()))
+        .unwrap_or_else(|| Self::Foreign(ForeignMode(word.into())))
     }
 }
 
@@ -175,7 +179,7 @@ impl<'de> Deserialize<'de> for Launch {
             argv: fields.require("argv")?,
             workdir: fields.require("workdir")?,
             mode: fields.take("mode")?.unwrap_or_default(),
-            env: fields.take("env")?.unwrap_or_default(),
+            env: fields.take_map("env")?,
             permission_mode: fields.take("permission_mode")?,
             size: fields.take("size")?,
             internal: fields.take("internal")?.unwrap_or_default(),

@@ -45,7 +45,7 @@ pub enum ProcessState {
     Lost,
 }
 
-/// How a program ended.
+/// How a program ended. A closed choice: other members of its JSON are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exit {
     /// By itself, with this code.

@@ -1,1 +1,50 @@
-//! placeholder
+//! What every adapter of `session-core` promises, as tests that each adapter runs against itself.
+//!
+//! A backend runs the store suite from one file of its `tests/`:
+//!
+//! ```
+//! use session_core::{MemoryStore, SessionStore};
+//! use session_testkit::StoreFixture;
+//!
+//! /// One place: here a store in memory, for a backend on a disk a temporary directory.
+//! #[derive(Default)]
+//! struct Memory(MemoryStore);
+//!
+//! impl StoreFixture for Memory {
+//!     fn open(&self) -> Box<dyn SessionStore> {
+//!         Box::new(self.0.reopen())
+//!     }
+//! }
+//!
+//! session_testkit::store_conformance!(Memory::default());
+//! # fn main() {}
+//! ```
+//!
+//! A runtime does the same with [`RuntimeFixture`] and [`runtime_conformance`]. Code that uses a runtime can be
+//! tested with [`ScriptedRuntime`], and code that asks for the time or for ids with [`ManualClock`] and
+//! [`SequentialIds`].
+//!
+//! Each case is a function of its own whose documentation begins with the id of the contract sentence that it
+//! tests, such as `STORE-07`. Nothing can be skipped and nothing is read from the environment.
+#![expect(clippy::unwrap_used, reason = "a test that meets an error it did not ask for must panic")]
+
+mod clock;
+mod fixture;
+mod ids;
+
+pub mod cases;
+mod model;
+mod probe;
+pub mod runtime;
+pub mod samples;
+mod scripted;
+pub mod strategies;
+mod values;
+
+pub use clock::ManualClock;
+pub use fixture::StoreFixture;
+pub use ids::SequentialIds;
+pub use model::store_model;
+pub use runtime::{Program, RuntimeFixture};
+pub use scripted::ScriptedRuntime;
+pub use values::store_values;
