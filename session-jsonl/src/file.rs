@@ -18,6 +18,14 @@ pub(crate) struct Stamp {
     modified: (i64, i64),
 }
 
+/// How writing failed.
+enum Failure {
+    /// Bytes were not taken, for want of room for instance. Cutting back undoes it.
+    Refused(io::Error),
+    /// What is on the medium is unknown, whatever is done next: a failed sync may have dropped earlier bytes.
+    Uncertain(io::Error),
+}
+
 /// Why nothing was appended.
 #[derive(Debug)]
 pub(crate) struct AppendError {
@@ -81,11 +89,11 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<Stamp, AppendError> {
     let mut options = OpenOptions::new();
     options.append(true).create_new(true).mode(0o600);
     let mut file = options.open(path).map_err(|error| AppendError::before(path, error))?;
-    let written = write(&mut file, bytes).and_then(|stamp| sync_parent(path).map(|()| stamp));
-    written.map_err(|error| {
-        _ = fs::remove_file(path);
-        _ = sync_parent(path);
-        AppendError::after(path, error)
+    let written = write(&mut file, bytes)
+        .and_then(|stamp| sync_parent(path).map(|()| stamp).map_err(Failure::Uncertain));
+    written.map_err(|failure| {
+        let undone = fs::remove_file(path).and_then(|()| sync_parent(path));
+        AppendError::after(path, failure, undone.is_ok())
     })
 }
 
@@ -99,14 +107,15 @@ pub(crate) fn append(path: &Path, whole: u64, bytes: &[u8]) -> Result<Stamp, App
     let mut file = open_regular(path, &options)
         .map_err(|error| AppendError { error: error.into(), touched: false })?;
     let metadata = file.metadata().map_err(|error| AppendError::before(path, error))?;
-    let appended = cut(&file, metadata.len(), whole).and_then(|()| write(&mut file, bytes));
+    let cut = cut(&file, metadata.len(), whole).map_err(Failure::Uncertain);
     // A file without a whole line was left by a creator who may not have come to sync its entry.
-    let appended = appended
-        .and_then(|stamp| if whole == 0 { sync_parent(path).map(|()| stamp) } else { Ok(stamp) });
-    appended.map_err(|error| {
-        _ = file.set_len(whole);
-        _ = file.sync_data();
-        AppendError::after(path, error)
+    let entry = || if whole == 0 { sync_parent(path) } else { Ok(()) };
+    let appended = cut
+        .and_then(|()| write(&mut file, bytes))
+        .and_then(|stamp| entry().map(|()| stamp).map_err(Failure::Uncertain));
+    appended.map_err(|failure| {
+        let undone = file.set_len(whole).and_then(|()| file.sync_data());
+        AppendError::after(path, failure, undone.is_ok())
     })
 }
 
@@ -156,10 +165,10 @@ fn cut(file: &File, length: u64, whole: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn write(file: &mut File, bytes: &[u8]) -> io::Result<Stamp> {
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    file.metadata().map(|metadata| Stamp::of(&metadata))
+fn write(file: &mut File, bytes: &[u8]) -> Result<Stamp, Failure> {
+    file.write_all(bytes).map_err(Failure::Refused)?;
+    file.sync_data().map_err(Failure::Uncertain)?;
+    file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(Failure::Uncertain)
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
@@ -174,7 +183,11 @@ impl AppendError {
         Self { error: StoreError::io("opening a file", path, error), touched: false }
     }
 
-    fn after(path: &Path, error: io::Error) -> Self {
-        Self { error: StoreError::io("writing", path, error), touched: true }
+    fn after(path: &Path, failure: Failure, undone: bool) -> Self {
+        let (error, certain) = match failure {
+            Failure::Refused(error) => (error, true),
+            Failure::Uncertain(error) => (error, false),
+        };
+        Self { error: StoreError::io("writing", path, error), touched: !(certain && undone) }
     }
 }

@@ -22,8 +22,9 @@ use crate::writer::Writer;
 /// Several threads may share one, and several processes may open the same directory. Everything that was
 /// acknowledged is on the medium.
 ///
-/// After a write or sync has failed, every call but [`close`](SessionStore::close) is refused with
-/// [`Poisoned`](StoreError::Poisoned): open the store anew to learn what is on the disk.
+/// A write for which there is no room is cut back and costs nothing else. After a failed sync, or one that could not
+/// be cut back, every call but [`close`](SessionStore::close) is refused with [`Poisoned`](StoreError::Poisoned): open
+/// the store anew to learn what is on the disk.
 #[derive(Debug)]
 pub struct JsonlStore {
     directory: Directory,
