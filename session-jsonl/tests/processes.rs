@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use session_core::{ErrorKind, Query, Scope, Session, SessionId, SessionStore, StoreError};
+use session_core::{ErrorKind, Query, Scope, Session, SessionId, SessionStore};
 use session_jsonl::JsonlStore;
 use session_testkit::samples;
 

@@ -244,6 +244,15 @@ impl SessionHandle {
         self.send(Command::Attach { stream, spec, unread })
     }
 
+    /// Tells a viewer that came too late to attach what was there and how it ended, on a thread of its own.
+    pub(crate) fn tell_end(&self, stream: UnixStream, spec: ViewerSpec) {
+        let Some(exit) = self.exit() else { return };
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name(format!("end {}", self.id().short()));
+        // Without a thread the stream closes, which sends the viewer to the record.
+        drop(thread.spawn(move || relay::tell_end(&shared, stream, spec, exit)));
+    }
+
     /// Sends viewers away: the one that typed last, or all.
     ///
     /// # Errors

@@ -112,12 +112,20 @@ pub(crate) fn close_inherited() {
 
 #[expect(unsafe_code, reason = "descriptors that were inherited have no owner in this process")]
 mod inherited {
+    use std::os::fd::BorrowedFd;
+
     /// Closes descriptors, those that are closed already included.
     pub(super) fn close(descriptors: impl Iterator<Item = i32>) {
         for descriptor in descriptors {
-            // SAFETY: called before anything else has opened a descriptor, so none of these has an owner who would
-            // use or close it later. The directory that was just listed is closed: closing it again does nothing.
-            unsafe { rustix::io::close(descriptor) };
+            // SAFETY: only asked whether it is open: that of the directory that was just listed is not, and closing
+            // it again would be a bug.
+            let is_open =
+                rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(descriptor) }).is_ok();
+            if is_open {
+                // SAFETY: called before anything else has opened a descriptor, so none of these has an owner who
+                // would use or close it later.
+                unsafe { rustix::io::close(descriptor) };
+            }
         }
     }
 }

@@ -198,24 +198,10 @@ impl Relay {
         if self.leader() == Some(newcomer) {
             self.follow_leader();
         }
-        self.introduce(newcomer);
+        introduce(&self.shared, &mut self.viewers[newcomer]);
         self.viewers_changed();
         // What it sent right behind its request is in the decoder already and will not make the socket readable.
         self.act_on_frames(newcomer);
-    }
-
-    /// Gives a viewer what it needs to go on from here.
-    fn introduce(&mut self, index: usize) {
-        let size = *lock(&self.shared.size);
-        let viewer = &mut self.viewers[index];
-        viewer.resized(size);
-        viewer.painted = None;
-        match viewer.spec.feed {
-            Feed::Screen if viewer.needs_frames(size) => repaint(&self.shared, viewer),
-            Feed::Screen => viewer.screen(&self.shared.emulator.snapshot_for_viewer()),
-            Feed::Log => viewer.replay(&lock(&self.shared.journal).bytes()),
-            Feed::Output | Feed::Events => {}
-        }
     }
 
     /// Reads from a viewer and acts on it.
@@ -234,7 +220,7 @@ impl Relay {
                         if self.leader() == Some(index) {
                             self.follow_leader();
                         } else {
-                            self.introduce(index);
+                            introduce(&self.shared, &mut self.viewers[index]);
                         }
                     }
                 }
@@ -308,7 +294,7 @@ impl Relay {
         *lock(&self.shared.size) = size;
         for index in 0..self.viewers.len() {
             if self.viewers[index].spec.feed == Feed::Screen {
-                self.introduce(index);
+                introduce(&self.shared, &mut self.viewers[index]);
             } else {
                 self.viewers[index].resized(size);
             }
@@ -487,6 +473,30 @@ impl Typing {
                 self.queue.pop_front();
             }
         }
+    }
+}
+
+/// Gives a viewer what it needs to go on from here.
+fn introduce(shared: &Shared, viewer: &mut Viewer) {
+    let size = *lock(&shared.size);
+    viewer.resized(size);
+    viewer.painted = None;
+    match viewer.spec.feed {
+        Feed::Screen if viewer.needs_frames(size) => repaint(shared, viewer),
+        Feed::Screen => viewer.screen(&shared.emulator.snapshot_for_viewer()),
+        Feed::Log => viewer.replay(&lock(&shared.journal).bytes()),
+        Feed::Output | Feed::Events => {}
+    }
+}
+
+/// Serves a viewer that came after the end: what was there, and how it ended. Waits for it, not for ever.
+pub(super) fn tell_end(shared: &Shared, stream: UnixStream, spec: ViewerSpec, exit: Exit) {
+    let patient =
+        stream.set_nonblocking(false).and_then(|()| stream.set_write_timeout(Some(FAREWELL)));
+    if patient.is_ok() {
+        let mut viewer = Viewer::new(stream, spec, b"", usize::MAX);
+        introduce(shared, &mut viewer);
+        viewer.exited(exit);
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 
 use super::Supervisor;
 use crate::environment;
+use crate::live::SessionHandle;
 use crate::wire::{
     CAPABILITIES, Call, Decoder, Frame, Hello, Kind, PROTOCOL_VERSION, Refusal, Reply, Request,
     ViewerSpec, encode,
@@ -38,7 +39,7 @@ enum Outcome {
 
 /// Who begins to watch what.
 enum Watch {
-    Running(SessionId, ViewerSpec),
+    Running(SessionHandle, ViewerSpec),
     Beginning(crate::live::Beginning, ViewerSpec),
 }
 
@@ -69,7 +70,7 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) -> i
                     }
                     Ok(Outcome::Watch(ok, watch)) => {
                         connection.reply(&Reply { id, ok: Some(ok), error: None }).await?;
-                        return connection.become_viewer(supervisor, watch);
+                        return connection.become_viewer(watch);
                     }
                     Ok(Outcome::Leave) => {
                         let ok = Some(raw(&()));
@@ -193,9 +194,9 @@ fn act(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome, Ru
             }
         }
         Call::Attach { session, viewer } => {
-            runtime.handle(session)?;
+            let handle = runtime.handle(session)?;
             note_attached(supervisor, session, &viewer);
-            Ok(Outcome::Watch(raw(&()), Watch::Running(session, viewer)))
+            Ok(Outcome::Watch(raw(&()), Watch::Running(handle, viewer)))
         }
         Call::Write { session, paste: true } => {
             runtime.handle(session)?.paste(&blob)?;
@@ -297,18 +298,16 @@ impl Connection {
     }
 
     /// Gives the socket, with what was read from it already, to the session's relay.
-    fn become_viewer(self, supervisor: &Supervisor, watch: Watch) -> io::Result<()> {
+    fn become_viewer(self, watch: Watch) -> io::Result<()> {
         let stream = self.stream.into_std()?;
         let unread = self.decoder.unread().to_vec();
         match watch {
             Watch::Beginning(beginning, spec) => beginning.begin(Some((stream, spec, unread))),
-            Watch::Running(id, spec) => {
-                let attached = supervisor
-                    .runtime
-                    .handle(id)
-                    .and_then(|handle| handle.attach(stream, spec, unread));
-                // Ended in this very moment: the closed stream sends the client to the record.
-                drop(attached);
+            Watch::Running(handle, spec) => {
+                let again = stream.try_clone()?;
+                if handle.attach(stream, spec.clone(), unread).is_err() {
+                    handle.tell_end(again, spec);
+                }
             }
         }
         Ok(())
