@@ -1,13 +1,11 @@
 //! The runtime inside this process under the shared suite.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-mod programs;
-
 use std::sync::Arc;
 
 use session_core::{SessionRuntime, SessionStore, Timestamp};
 use session_pty::{Runtime, RuntimeOptions};
-use session_testkit::runtime::{Program, RuntimeFixture};
+use session_testkit::runtime::{Program, RuntimeFixture, shell};
 
 struct InProcess;
 
@@ -17,7 +15,7 @@ impl RuntimeFixture for InProcess {
     }
 
     fn argv(&self, program: Program) -> Vec<String> {
-        programs::argv(&program)
+        shell::argv(&program)
     }
 }
 

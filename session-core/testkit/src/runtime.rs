@@ -2,6 +2,7 @@
 
 pub mod cases;
 mod live;
+pub mod shell;
 
 use std::ffi::OsString;
 use std::sync::Arc;

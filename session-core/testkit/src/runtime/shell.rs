@@ -1,9 +1,10 @@
 //! The programs of the runtime suite as shell scripts on a real terminal.
 
-use session_testkit::runtime::Program;
+use super::Program;
 
 /// Arguments that make `sh` behave as the program says.
-pub(crate) fn argv(program: &Program) -> Vec<String> {
+#[must_use]
+pub fn argv(program: &Program) -> Vec<String> {
     let script = match program {
         Program::Exit(code) => format!("exit {code}"),
         Program::Signalled => "kill -9 $$".to_owned(),
