@@ -10,6 +10,7 @@ mod input;
 mod journal;
 mod relay;
 mod spawn;
+mod typing;
 mod viewer;
 
 use std::os::unix::net::UnixStream;
@@ -146,7 +147,8 @@ impl SessionHandle {
             wakeups,
             commands: inbox,
             viewers: Vec::new(),
-            typing: relay::Typing::default(),
+            typing: typing::Typing::default(),
+            turn: 0,
         };
         let handle = Self { shared };
         Ok((handle.clone(), Beginning { handle, relay: Some(Box::new((relay, on_end))) }))

@@ -3,9 +3,8 @@
 //! It polls and never waits for anything else, so that a flooding session delays no other and a slow viewer
 //! delays nobody. Viewers get bytes before the emulator does.
 
-use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use rustix::event::{PollFd, PollFlags};
 use session_core::{Exit, TerminalSize};
 
 use super::input::Origin;
+use super::typing::{QUIET, Typing};
 use super::viewer::Viewer;
 use super::{Limits, OnEnd, Remains, Shared, lock};
 use crate::screen::RESTORE;
@@ -26,15 +26,8 @@ use crate::wire::{Feed, Frame, Kind, ViewerSpec};
 /// time, and one write per read would double the work.
 const BATCH: usize = 64 << 10;
 
-/// Typed bytes that may wait for the program. Beyond it viewers are not read: the paste waits, nothing is lost.
-const INPUT_LIMIT: usize = 256 << 10;
-
 /// How long viewers may take to fetch the last bytes of a program that has ended.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// After the end of input, output must have been quiet for so long before the end-of-file character is typed:
-/// a shell that has just been fed still switches its terminal between modes.
-const QUIET: Duration = Duration::from_millis(150);
 
 /// What others ask of a relay.
 #[derive(Debug)]
@@ -62,19 +55,8 @@ pub(super) struct Relay {
     pub(super) commands: Receiver<Command>,
     pub(super) viewers: Vec<Viewer>,
     pub(super) typing: Typing,
-}
-
-/// Bytes on their way to the program.
-#[derive(Debug, Default)]
-pub(super) struct Typing {
-    queue: VecDeque<(Vec<u8>, Option<Sender<()>>)>,
-    sent: usize,
-    waiting: usize,
     /// Counts pieces of typing over all viewers: whoever has the highest number typed last.
-    turn: u64,
-    /// The end-of-file character is to be typed once the program has read everything; looked at after this long,
-    /// since a program that reads tells nobody.
-    end_of_input: Option<Duration>,
+    pub(super) turn: u64,
 }
 
 /// Wakes a relay from any thread. A full buffer means that it will wake anyway.
@@ -122,7 +104,7 @@ impl Relay {
             readable(self.exit_watch.as_fd()),
             PollFd::new(&self.master, self.typing.interest() | PollFlags::IN),
         ];
-        let hears = self.typing.waiting < INPUT_LIMIT;
+        let hears = self.typing.has_room();
         for viewer in &self.viewers {
             let mut interest = PollFlags::empty();
             if hears {
@@ -133,7 +115,7 @@ impl Relay {
             }
             fds.push(PollFd::from_borrowed_fd(viewer.stream.as_fd(), interest));
         }
-        let timeout = self.typing.end_of_input.map(timespec);
+        let timeout = self.typing.look_again_after().map(timespec);
         let polled = rustix::event::poll(&mut fds, timeout.as_ref());
         let has = |index: usize, flags| polled.is_ok() && fds[index].revents().intersects(flags);
         let input = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
@@ -225,7 +207,7 @@ impl Relay {
                     }
                 }
                 Kind::EndOfInput if !self.viewers[index].spec.read_only => {
-                    self.typing.end_of_input = Some(QUIET / 2);
+                    self.typing.end_when_read();
                 }
                 Kind::Detach => self.viewers[index].leave(),
                 _ => {}
@@ -253,8 +235,8 @@ impl Relay {
             }
         });
         if typed {
-            self.typing.turn += 1;
-            viewer.typed = self.typing.turn;
+            self.turn += 1;
+            viewer.typed = self.turn;
             if !leads {
                 self.follow_leader();
                 self.viewers_changed();
@@ -345,26 +327,8 @@ impl Relay {
     fn type_into_program(&mut self) {
         self.typing.push(self.shared.emulator.take_answers(), None);
         self.typing.send(&self.master);
-        let Some(patience) = self.typing.end_of_input else { return };
-        if self.program_waits_for_input() {
-            self.typing.end_of_input = None;
-            let end = end_of_file(self.slave.as_fd());
-            self.typing.push(vec![end], None);
-            self.typing.send(&self.master);
-        } else {
-            self.typing.end_of_input = Some((patience * 2).min(Duration::from_secs(1)));
-        }
-    }
-
-    /// Whether the program has read all that was typed and is the one in the foreground, at rest.
-    fn program_waits_for_input(&self) -> bool {
-        let read_all = self.typing.queue.is_empty()
-            && rustix::io::ioctl_fionread(&self.slave).is_ok_and(|unread| unread == 0);
         let at_rest = lock(&self.shared.last_output).elapsed() >= QUIET;
-        let foreground = rustix::termios::tcgetpgrp(&self.master);
-        let leads = foreground
-            .is_ok_and(|group| u32::try_from(group.as_raw_nonzero().get()) == Ok(self.shared.pid));
-        read_all && at_rest && leads
+        self.typing.end(&self.master, &self.slave, self.shared.pid, at_rest);
     }
 
     /// The program has ended: collects what it left, has it recorded, tells everybody.
@@ -445,37 +409,6 @@ struct Ready {
     viewers_to_read: Vec<usize>,
 }
 
-impl Typing {
-    fn push(&mut self, bytes: Vec<u8>, done: Option<Sender<()>>) {
-        if bytes.is_empty() {
-            // The receiver may have given up.
-            let _nobody_waits = done.map(|done| done.send(()));
-            return;
-        }
-        self.waiting += bytes.len();
-        self.queue.push_back((bytes, done));
-    }
-
-    fn interest(&self) -> PollFlags {
-        if self.queue.is_empty() { PollFlags::empty() } else { PollFlags::OUT }
-    }
-
-    fn send(&mut self, master: &OwnedFd) {
-        while let Some((bytes, done)) = self.queue.front() {
-            let Ok(len) = rustix::io::write(master, &bytes[self.sent..]) else { return };
-            self.sent += len;
-            self.waiting -= len;
-            if self.sent == bytes.len() {
-                if let Some(done) = done {
-                    let _nobody_waits = done.send(());
-                }
-                self.sent = 0;
-                self.queue.pop_front();
-            }
-        }
-    }
-}
-
 /// Gives a viewer what it needs to go on from here.
 fn introduce(shared: &Shared, viewer: &mut Viewer) {
     let size = *lock(&shared.size);
@@ -515,12 +448,6 @@ fn repaint(shared: &Shared, viewer: &mut Viewer) {
         viewer.frame(Kind::Output, &bytes);
     }
     viewer.painted = Some(frame);
-}
-
-/// The character that means the end of a file on this terminal.
-fn end_of_file(terminal: BorrowedFd<'_>) -> u8 {
-    rustix::termios::tcgetattr(terminal)
-        .map_or(0x04, |modes| modes.special_codes[rustix::termios::SpecialCodeIndex::VEOF])
 }
 
 fn timespec(duration: Duration) -> rustix::event::Timespec {
