@@ -1,0 +1,151 @@
+//! `session supervisor`: the process that holds the terminals, seen, ended, and begun.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use session_core::{ErrorKind, Timestamp};
+use session_pty::{Client, Instance, Limits, SupervisorOptions, SupervisorStatus, supervise};
+
+use crate::args::SupervisorCommand;
+use crate::backend;
+use crate::error::CliError;
+use crate::exit::Code;
+use crate::invocation::Invocation;
+use crate::output::text::fields;
+use crate::system;
+
+#[derive(Serialize)]
+struct StatusObject<'a> {
+    running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
+    supervisor: Option<Running<'a>>,
+}
+
+#[derive(Serialize)]
+struct Running<'a> {
+    supervisor_pid: u32,
+    keeper_pid: Option<u32>,
+    version: &'a str,
+    protocol: u32,
+    socket: &'a Path,
+    store: Store<'a>,
+    sessions: usize,
+    viewers: usize,
+    started_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Store<'a> {
+    kind: &'a str,
+    data_dir: &'a Path,
+}
+
+#[derive(Serialize)]
+struct StopObject {
+    stopped: bool,
+}
+
+/// How long a supervisor that was told to end may take: three steps for each program, all programs at once.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub(crate) fn run(invocation: &Invocation, command: &SupervisorCommand) -> Result<Code, CliError> {
+    match command {
+        SupervisorCommand::Status => status(invocation),
+        SupervisorCommand::Stop { force } => stop(invocation, *force),
+        SupervisorCommand::Run => {
+            backend::make_data_dir(&invocation.plan)?;
+            let plan = invocation.plan.clone();
+            let options =
+                SupervisorOptions { place: invocation.place.clone(), limits: Limits::default() };
+            supervise(options, system::now, move || backend::open(&plan))?;
+            Ok(Code::Done)
+        }
+    }
+}
+
+fn status(invocation: &Invocation) -> Result<Code, CliError> {
+    let status = match connect(invocation)? {
+        Some(mut client) => Some(client.status()?),
+        None => None,
+    };
+    let out = &invocation.out;
+    match (&status, out.is_json()) {
+        (status, true) => out.object(&StatusObject {
+            running: status.is_some(),
+            supervisor: status.as_ref().map(Running::new),
+        })?,
+        (Some(status), false) => out.text(&described(status))?,
+        (None, false) => out.text("not running")?,
+    }
+    Ok(Code::Done)
+}
+
+impl<'a> Running<'a> {
+    fn new(status: &'a SupervisorStatus) -> Self {
+        Self {
+            supervisor_pid: status.pid,
+            keeper_pid: None,
+            version: &status.version,
+            protocol: status.protocol,
+            socket: &status.socket,
+            store: Store { kind: &status.store_kind, data_dir: &status.data_dir },
+            sessions: status.sessions,
+            viewers: status.viewers,
+            started_at: status.started_at,
+        }
+    }
+}
+
+fn described(status: &SupervisorStatus) -> String {
+    fields([
+        ("process", status.pid.to_string()),
+        ("version", format!("{} (protocol {})", status.version, status.protocol)),
+        ("socket", status.socket.display().to_string()),
+        ("store", format!("{} in {}", status.store_kind, status.data_dir.display())),
+        ("sessions", status.sessions.to_string()),
+        ("viewers", status.viewers.to_string()),
+        ("started", status.started_at.to_string()),
+    ])
+}
+
+fn stop(invocation: &Invocation, force: bool) -> Result<Code, CliError> {
+    let client = connect(invocation)?;
+    let stopped = client.is_some();
+    if let Some(client) = client {
+        let lock = invocation.place.instance_lock();
+        let alive =
+            || Instance::alive(&lock).map_err(|e| CliError::io("looking for the supervisor", &e));
+        let instance = alive()?;
+        client.shutdown(force)?;
+        // The lock is the last thing that it lets go: then every end is recorded.
+        let deadline = Instant::now() + END_TIMEOUT;
+        while instance.is_some() && alive()? == instance {
+            if Instant::now() > deadline {
+                let message = "the supervisor is still ending its programs";
+                return Err(CliError::new(ErrorKind::Timeout, message)
+                    .hint("`session supervisor status` tells when it is gone"));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+    if invocation.out.is_json() {
+        invocation.out.object(&StopObject { stopped })?;
+    } else if !stopped {
+        invocation.out.note("no supervisor is running");
+    }
+    Ok(Code::Done)
+}
+
+/// A connection, `None` when there is no supervisor, an error when there is one that cannot be reached.
+fn connect(invocation: &Invocation) -> Result<Option<Client>, CliError> {
+    if let Some(client) = Client::connect(&invocation.place)? {
+        return Ok(Some(client));
+    }
+    match Instance::alive(&invocation.place.instance_lock()) {
+        Ok(Some(instance)) => Err(invocation.unreachable(&instance)),
+        _ => Ok(None),
+    }
+}

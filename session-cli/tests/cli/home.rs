@@ -1,0 +1,207 @@
+//! A user with nothing: directories of their own, a bare environment, and the command in them.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use serde_json::Value;
+
+/// Nothing in these tests takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A user's directories. The supervisor that was started in them ends with this.
+#[derive(Debug)]
+pub(crate) struct Home {
+    directory: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self::with_store("sqlite")
+    }
+
+    pub(crate) fn with_store(kind: &str) -> Self {
+        // Short, because sockets have short paths.
+        let directory = tempfile::Builder::new().prefix("s-").tempdir_in("/tmp").unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        let below = |name: &str| path.join(name).to_str().unwrap().to_owned();
+        std::fs::create_dir(path.join("home")).unwrap();
+        let variables = [
+            ("PATH", std::env::var("PATH").unwrap()),
+            ("HOME", below("home")),
+            ("SHELL", "/bin/sh".to_owned()),
+            ("TERM", "xterm-256color".to_owned()),
+            ("PS1", "$ ".to_owned()),
+            ("SESSION_DATA_DIR", below("data")),
+            ("SESSION_RUNTIME_DIR", below("run")),
+            ("SESSION_STORE", kind.to_owned()),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        Self { directory, variables }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().canonicalize().unwrap()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.unset(name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.variables.retain(|(known, _)| known != name);
+    }
+
+    /// The command, with nothing to read and nowhere to print to but here.
+    pub(crate) fn command<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_session"));
+        command
+            .args(words)
+            .env_clear()
+            .envs(self.variables())
+            .current_dir(self.path().join("home"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Ran {
+        finished(self.command(words), b"")
+    }
+
+    /// With this on standard input.
+    pub(crate) fn typed<W: AsRef<OsStr>>(
+        &self,
+        words: impl IntoIterator<Item = W>,
+        input: &[u8],
+    ) -> Ran {
+        finished(self.command(words), input)
+    }
+
+    /// The words of a line, which must succeed; what it printed.
+    #[track_caller]
+    pub(crate) fn ok(&self, line: &str) -> String {
+        let ran = self.run(line.split(' '));
+        assert_eq!(ran.code, 0, "{line}: {ran:?}");
+        ran.out
+    }
+
+    /// As [`Self::ok`], with `--json`.
+    #[track_caller]
+    pub(crate) fn json(&self, line: &str) -> Value {
+        parsed(&self.ok(&format!("{line} --json")))
+    }
+
+    /// Starts `sh -c SCRIPT` in the background.
+    #[track_caller]
+    pub(crate) fn start(&self, name: &str, script: &str) {
+        let ran = self.run(["new", name, "-d", "--", "sh", "-c", script]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+
+    /// Kills the supervisor, and waits until it is gone.
+    pub(crate) fn kill_supervisor(&self) {
+        let pid = self.json("supervisor status")["supervisor_pid"].as_i64().unwrap();
+        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        let watch = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        let mut fds = [rustix::event::PollFd::new(&watch, rustix::event::PollFlags::IN)];
+        let timeout = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut fds, Some(&timeout)).unwrap(), 1);
+    }
+
+    /// Every file and directory with its mode, apart from what SQLite keeps beside a database for readers.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        collect(&self.path(), &mut found);
+        found.retain(|file| !file.contains("session.db-"));
+        found.sort();
+        found
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.data().join("instance.lock").exists() {
+            let _nothing_left = self.run(["supervisor", "stop", "--force"]);
+        }
+    }
+}
+
+impl Ran {
+    /// The error object, which must be the last line on standard error.
+    #[track_caller]
+    pub(crate) fn error(&self) -> Value {
+        let line = self.err.lines().last().unwrap_or_default();
+        let object: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{self:?}"));
+        assert_eq!(object["schema_version"], 1, "{object}");
+        object["error"].clone()
+    }
+}
+
+/// Parses an object, which must carry the version of its schema first.
+#[track_caller]
+pub(crate) fn parsed(text: &str) -> Value {
+    assert!(text.starts_with("{\"schema_version\":1,"), "{text}");
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Runs the command to its end, which must come in time.
+pub(crate) fn finished(mut command: Command, input: &[u8]) -> Ran {
+    if !input.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that wants no more of it says why by itself.
+        let _enough = stdin.write_all(input);
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = receiver.recv_timeout(PATIENCE) else {
+        let _gone = kill_process(pid, Signal::KILL);
+        panic!("{command:?} does not end");
+    };
+    let output = output.unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn collect(directory: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        let mode = metadata.permissions().mode();
+        found.push(format!("{} {mode:o} {}", entry.path().display(), metadata.len()));
+        if metadata.is_dir() {
+            collect(&entry.path(), found);
+        }
+    }
+}
