@@ -187,7 +187,7 @@ impl RuntimeError {
 
     /// What a caller can do about it.
     #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),
             Self::NothingToStart { .. } => ErrorKind::Internal,
@@ -196,7 +196,13 @@ impl RuntimeError {
             Self::StartFailed { .. } => ErrorKind::StartFailed,
             Self::NotRunning { .. } => ErrorKind::NotRunning,
             Self::Timeout { .. } => ErrorKind::Timeout,
-            Self::Io { .. } => ErrorKind::Io,
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    ErrorKind::DiskFull
+                }
+                std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                _ => ErrorKind::Io,
+            },
             Self::Remote { kind, .. } => *kind,
         }
     }

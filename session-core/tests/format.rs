@@ -1,4 +1,5 @@
 //! What FORMAT.md shows is what is read and written.
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use session_core::Session;
 

@@ -1,6 +1,6 @@
 //! The one instance of a supervisor that a store may have: a lock that the kernel releases when it dies.
 //!
-//! `instance.lock` in the data directory is locked exclusively by the living instance and holds one line of JSON
+//! `instance-<kind>.lock` in the data directory is locked exclusively by the living instance and holds one line of JSON
 //! about it. Whoever wants to know whether an instance lives tries to share the lock.
 
 use std::fs::{File, OpenOptions, TryLockError};

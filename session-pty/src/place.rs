@@ -53,7 +53,7 @@ impl Place {
     /// The file that a supervisor keeps locked as long as it lives.
     #[must_use]
     pub fn instance_lock(&self) -> PathBuf {
-        self.data_dir.join("instance.lock")
+        self.data_dir.join(format!("instance-{}.lock", self.store_kind))
     }
 
     /// Logs and last screens of programs that have ended.

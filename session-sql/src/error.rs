@@ -37,10 +37,15 @@ impl SqlError {
         }
     }
 
-    /// Whether the database, or what SQLite needs beside it, could not be opened.
+    /// Whether the database, or what SQLite needs beside it, could not be opened, for want of room included.
     pub(crate) fn is_cannot_open(&self) -> bool {
-        matches!(self, Self::Statement(error)
-            if matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)))
+        let Self::Statement(error) = self else { return false };
+        match code(error) {
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::DiskFull) => true,
+            _ => {
+                failure(error).is_some_and(|failure| failure.extended_code == SQLITE_IOERR_SHMSIZE)
+            }
+        }
     }
 
     /// What the caller is told: `operation` on the database at `path` failed.

@@ -62,7 +62,8 @@ pub(crate) fn for_reading(
     };
     let looked = match look(place) {
         // Reading a write-ahead log takes a shared memory file. Where none can be made (a medium or a directory
-        // that can only be read) there is no writer either, and without a log the database alone is everything.
+        // that can only be read, a full disk) there is no writer either, and without a log the database alone is
+        // everything.
         Err(error) if error.is_cannot_open() && !has_log(place) => {
             place.immutable = true;
             look(place).map_err(|_| error)

@@ -145,7 +145,8 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if self.data().join("instance.lock").exists() {
+        let started = |kind| self.data().join(format!("instance-{kind}.lock")).exists();
+        if ["sqlite", "jsonl"].into_iter().any(started) {
             let _nothing_left = self.run(["supervisor", "stop", "--force"]);
         }
     }

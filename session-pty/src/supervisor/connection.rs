@@ -76,7 +76,8 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) -> i
                         let ok = Some(raw(&()));
                         connection.reply(&Reply { id, ok, error: None }).await?;
                         supervisor.leave.notify_one();
-                        return Ok(());
+                        // The connection closes when everything has ended, which is what the client waits for.
+                        return std::future::pending().await;
                     }
                     Err(error) => {
                         let refusal = Refusal::new(&error, hint(&error));
