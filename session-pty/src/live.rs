@@ -4,6 +4,7 @@
 //! back, and waits for nothing else; the emulator follows behind it and keeps the screen. Whoever wants the
 //! screen as of now parses the rest of the backlog first.
 
+mod audience;
 mod emulator;
 mod end;
 mod input;
@@ -14,8 +15,8 @@ mod typing;
 mod viewer;
 
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,11 +25,16 @@ use session_core::{Exit, RuntimeError, SessionId, TerminalSize};
 use crate::stream::ViewerStream;
 use crate::wire::{Decoder, LiveSession, ViewerSpec};
 
+use audience::Audience;
 use emulator::Emulator;
 use journal::Journal;
 use relay::{Command, Relay};
+use typing::{Call, Typing};
 
 pub(crate) use spawn::{Program, check_directory, find_program};
+
+/// How long a program may leave unread what a call has typed.
+const TYPING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much a session keeps and how much it lets a viewer lag behind.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +101,7 @@ struct Shared {
     ended: Condvar,
     /// The process to signal, until it was reaped: afterwards the number may be somebody else's.
     leader: Mutex<Option<rustix::process::Pid>>,
-    /// The program's side of the terminal, until the end: it knows the group in the foreground.
+    /// The terminal, until the end: it knows the group in the foreground and has a size.
     terminal: Mutex<Option<std::os::fd::OwnedFd>>,
 }
 
@@ -120,7 +126,6 @@ impl SessionHandle {
         let emulator =
             Emulator::start(size, limits.history_lines, waker.try_clone()?, &id.short())?;
         let started = program.start().inspect_err(|_| emulator.close())?;
-        let leader = rustix::process::Pid::from_child(&started.child);
         let (commands, inbox) = std::sync::mpsc::channel();
         let shared = Arc::new(Shared {
             id,
@@ -134,21 +139,20 @@ impl SessionHandle {
             last_output: Mutex::new(Instant::now()),
             end: Mutex::new(None),
             ended: Condvar::new(),
-            leader: Mutex::new(Some(leader)),
-            terminal: Mutex::new(Some(started.slave.try_clone()?)),
+            leader: Mutex::new(Some(rustix::process::Pid::from_child(&started.child))),
+            terminal: Mutex::new(Some(started.terminal)),
         });
         let relay = Relay {
             shared: Arc::clone(&shared),
             limits,
             master: started.master,
             slave: started.slave,
-            exit_watch: crate::os::exit_watch(leader)?,
+            exit_watch: started.exit_watch,
             child: started.child,
             wakeups,
             commands: inbox,
-            viewers: Vec::new(),
-            typing: typing::Typing::default(),
-            turn: 0,
+            audience: Audience::new(Arc::clone(&shared), limits.viewer_bytes),
+            typing: Typing::default(),
         };
         let handle = Self { shared };
         Ok((handle.clone(), Beginning { handle, relay: Some(Box::new((relay, on_end))) }))
@@ -189,17 +193,22 @@ impl SessionHandle {
     /// Types bytes and waits until the terminal has taken them.
     ///
     /// # Errors
-    /// `NotRunning` after the end, `Timeout` when the program does not read for ten seconds.
+    /// `NotRunning` after the end; `Timeout` when the program does not read for ten seconds, or when 16 MiB wait for
+    /// it already. Then either nothing was typed, or the beginning was and the rest will be: never a part.
     pub fn write(&self, bytes: &[u8]) -> Result<(), RuntimeError> {
         let (done, taken) = std::sync::mpsc::channel();
-        self.send(Command::Type { bytes: bytes.to_vec(), done })?;
-        match taken.recv_timeout(Duration::from_secs(10)) {
-            Ok(()) => Ok(()),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                Err(RuntimeError::Timeout { what: "typing: the program does not read, so it" })
+        let given_up = Arc::new(AtomicBool::new(false));
+        let call = Call { done, given_up: Arc::clone(&given_up) };
+        self.send(Command::Type { bytes: bytes.to_vec(), call })?;
+        match taken.recv_timeout(TYPING_TIMEOUT) {
+            Ok(()) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => given_up.store(true, Ordering::Release),
+            Err(RecvTimeoutError::Disconnected) if self.exit().is_some() => {
+                return Err(self.not_running());
             }
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(self.not_running()),
+            Err(RecvTimeoutError::Disconnected) => {}
         }
+        Err(RuntimeError::Timeout { what: "typing: the program does not read, so it" })
     }
 
     /// Types text as a paste: in bracketed-paste marks when the program asked for them and the text has line breaks.
@@ -252,7 +261,7 @@ impl SessionHandle {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name(format!("end {}", self.id().short()));
         // Without a thread the stream closes, which sends the viewer to the record.
-        drop(thread.spawn(move || relay::tell_end(&shared, stream, spec, exit)));
+        drop(thread.spawn(move || audience::tell_end(&shared, stream, spec, exit)));
     }
 
     /// Sends viewers away: the one that typed last, or all.
@@ -329,13 +338,21 @@ impl Beginning {
 
     fn start_relay(&mut self) {
         let Some(beginning) = self.relay.take() else { return };
-        let (relay, on_end) = *beginning;
+        let slot = Arc::new(Mutex::new(Some(beginning)));
+        let taken = Arc::clone(&slot);
+        let relay = move || {
+            if let Some((relay, on_end)) = lock(&taken).take().map(|beginning| *beginning) {
+                relay.run(on_end);
+            }
+        };
         let thread =
             std::thread::Builder::new().name(format!("relay {}", self.handle.id().short()));
-        if thread.spawn(move || relay.run(on_end)).is_err() {
-            // Without a thread there is no byte path: the dropped relay hangs the terminal up.
-            lock(&self.handle.shared.end).get_or_insert(Exit::Unknown);
-            self.handle.shared.ended.notify_all();
+        if thread.spawn(relay).is_err()
+            && let Some((relay, on_end)) = lock(&slot).take().map(|beginning| *beginning)
+        {
+            // Without a thread there is no byte path: the program cannot stay, and its end is recorded here.
+            end::kill(&self.handle.shared);
+            relay.finish(&mut [0; 4096], on_end);
         }
     }
 }
@@ -343,6 +360,30 @@ impl Beginning {
 impl Drop for Beginning {
     fn drop(&mut self) {
         self.start_relay();
+    }
+}
+
+impl Shared {
+    /// Tells the terminal its size, and through it the program.
+    fn set_window_size(&self, size: TerminalSize) -> bool {
+        let window = rustix::termios::Winsize {
+            ws_row: size.rows,
+            ws_col: size.cols,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        let terminal = lock(&self.terminal);
+        terminal
+            .as_ref()
+            .is_some_and(|terminal| rustix::termios::tcsetwinsize(terminal, window).is_ok())
+    }
+}
+
+/// A time span as the system wants it.
+fn timespec(duration: Duration) -> rustix::event::Timespec {
+    rustix::event::Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
     }
 }
 

@@ -24,14 +24,48 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
+/// A process that is held by more than its number, which may become another's at any time.
+#[derive(Debug)]
+pub(crate) struct Member {
+    process: std::os::fd::OwnedFd,
+}
+
 /// The processes that belong to the terminal session which `leader` led, `leader` itself apart.
-pub(crate) fn session_members(leader: u32) -> Vec<u32> {
+pub(crate) fn session_members(leader: u32) -> Vec<Member> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
         .filter(|&pid| pid != leader && session_of(pid) == Some(leader))
+        .filter_map(|pid| {
+            let process =
+                exit_watch(i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)?);
+            // Looked at again once it is held: in between the number may have become another's.
+            let process = process.ok().filter(|_| session_of(pid) == Some(leader))?;
+            Some(Member { process })
+        })
         .collect()
+}
+
+impl Member {
+    /// Sends a signal, and wakes it if it is stopped.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        for signal in [signal, rustix::process::Signal::CONT] {
+            // One that is gone needs no signal.
+            let _gone = rustix::process::pidfd_send_signal(&self.process, signal);
+        }
+    }
+
+    /// Waits for its end, at most for `timeout`.
+    pub(crate) fn wait(&self, timeout: std::time::Duration) {
+        let timeout = rustix::event::Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        let mut fds = [rustix::event::PollFd::new(&self.process, rustix::event::PollFlags::IN)];
+        // Ended or not in time: either way the caller looks again.
+        let _either_way = rustix::event::poll(&mut fds, Some(&timeout));
+    }
 }
 
 fn session_of(pid: u32) -> Option<u32> {
@@ -82,21 +116,6 @@ pub(crate) fn original_open_files() -> Option<u64> {
 /// When the system refuses another descriptor.
 pub(crate) fn exit_watch(pid: rustix::process::Pid) -> io::Result<std::os::fd::OwnedFd> {
     Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
-}
-
-/// Waits for the end of any process, at most for `timeout`.
-pub(crate) fn wait_for_end_of(pid: u32, timeout: std::time::Duration) {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else {
-        return;
-    };
-    let Ok(watch) = exit_watch(pid) else { return };
-    let timeout = rustix::event::Timespec {
-        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    };
-    let mut fds = [rustix::event::PollFd::new(&watch, rustix::event::PollFlags::IN)];
-    // Ready or not in time: either way the caller looks again.
-    let _either_way = rustix::event::poll(&mut fds, Some(&timeout));
 }
 
 /// Closes every descriptor above standard error. A lock or a pipe that a caller's shell had open would otherwise

@@ -199,10 +199,6 @@ impl Emulator {
                     parser = lock(&self.parser);
                 }
             }
-            drop(parser);
-            if self.watched.load(Ordering::Acquire) {
-                relay::wake(&self.waker);
-            }
         }
     }
 
@@ -214,6 +210,10 @@ impl Emulator {
             parser.screen.feed(piece);
             parser.at = end;
             self.note(&mut parser.screen);
+            // Here rather than on the thread alone: whoever else parses changes the screen just as well.
+            if self.watched.load(Ordering::Acquire) {
+                relay::wake(&self.waker);
+            }
         }
     }
 

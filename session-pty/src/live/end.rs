@@ -3,7 +3,7 @@
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use session_core::{Exit, RuntimeError};
 
 use super::{SessionHandle, Shared, lock};
@@ -51,23 +51,14 @@ fn signal_groups(shared: &Shared, signal: Signal) {
 /// Ends what is left of the program's terminal session: background jobs have groups of their own.
 fn sweep(leader: u32, grace: Duration) {
     for (signal, patience) in [(Signal::HUP, grace), (Signal::KILL, KILLED_IN)] {
-        let left = crate::os::session_members(leader);
-        if left.is_empty() {
-            return;
+        let left: Vec<_> = crate::os::session_members(leader);
+        for member in &left {
+            member.signal(signal);
         }
-        for pid in &left {
-            signal_one(*pid, signal);
+        let deadline = Instant::now().checked_add(patience);
+        for member in left {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            member.wait(left.unwrap_or(patience));
         }
-        let deadline = Instant::now() + patience;
-        for pid in left {
-            crate::os::wait_for_end_of(pid, deadline.saturating_duration_since(Instant::now()));
-        }
-    }
-}
-
-fn signal_one(pid: u32, signal: Signal) {
-    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
-    for signal in [signal, Signal::CONT] {
-        let _gone = rustix::process::kill_process(pid, signal);
     }
 }

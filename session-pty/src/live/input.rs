@@ -3,6 +3,8 @@
 //! Typing makes a viewer the leader, whose size the terminal has. Reports and answers must not, and those of
 //! followers must not reach the program: it asked one terminal, not all of them.
 
+use std::time::{Duration, Instant};
+
 /// What a piece of input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -18,26 +20,55 @@ pub(super) enum Origin {
 #[derive(Debug, Default)]
 pub(super) struct Sorter {
     held: Vec<u8>,
+    since: Option<Instant>,
+    /// Inside a bracketed paste, where everything was typed.
+    pasting: bool,
 }
+
+/// How long an unfinished sequence may be taken for the beginning of an answer. A key such as Alt-] begins like one.
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 
 /// An unfinished sequence longer than this is no answer of a terminal.
 const LONGEST: usize = 4096;
 
+const PASTE_BEGINS: &[u8] = b"\x1b[200~";
+const PASTE_ENDS: &[u8] = b"\x1b[201~";
+
 impl Sorter {
     /// Takes in bytes and hands out what is complete.
     pub(super) fn feed(&mut self, bytes: &[u8], mut piece: impl FnMut(&[u8], Origin)) {
-        self.held.extend_from_slice(bytes);
-        let mut rest = &self.held[..];
+        let input = [std::mem::take(&mut self.held).as_slice(), bytes].concat();
+        let mut rest = &input[..];
         while let Some((len, origin)) = first_piece(rest) {
-            piece(&rest[..len], origin);
-            rest = &rest[len..];
+            let (first, later) = rest.split_at(len);
+            match first {
+                PASTE_BEGINS => self.pasting = true,
+                PASTE_ENDS => self.pasting = false,
+                _ => {}
+            }
+            piece(first, if self.pasting { Origin::Typed } else { origin });
+            rest = later;
         }
         if rest.len() > LONGEST {
             piece(rest, Origin::Typed);
             rest = &[];
         }
-        let kept = self.held.len() - rest.len();
-        self.held.drain(..kept);
+        self.held = rest.to_vec();
+        self.since = (!rest.is_empty()).then(|| self.since.unwrap_or_else(Instant::now));
+    }
+
+    /// How long the unfinished sequence that is held back may still take.
+    pub(super) fn left(&self) -> Option<Duration> {
+        self.since.map(|since| PATIENCE.saturating_sub(since.elapsed()))
+    }
+
+    /// Gives up on a sequence that took too long: it was typed.
+    pub(super) fn overdue(&mut self) -> Vec<u8> {
+        if self.left().is_none_or(|left| !left.is_zero()) {
+            return Vec::new();
+        }
+        self.since = None;
+        std::mem::take(&mut self.held)
     }
 }
 
@@ -48,8 +79,12 @@ fn first_piece(bytes: &[u8]) -> Option<(usize, Origin)> {
         // A lone escape is a key: whoever pressed it is not kept waiting for what may never come.
         [0x1b] => Some((1, Origin::Typed)),
         [0x1b, b'[', rest @ ..] => control_sequence(rest).map(|(len, origin)| (len + 2, origin)),
-        [0x1b, b']' | b'P' | b'_', rest @ ..] => {
-            string_end(rest).map(|len| (len + 2, Origin::Answered))
+        [0x1b, introducer @ (b']' | b'P' | b'_'), rest @ ..] => {
+            match begins_answer(*introducer, rest) {
+                Some(true) => string_end(rest).map(|len| (len + 2, Origin::Answered)),
+                Some(false) => Some((2, Origin::Typed)),
+                None => None,
+            }
         }
         [0x1b, rest @ ..] => {
             Some((1 + rest.iter().take(1).filter(|&&byte| byte != 0x1b).count(), Origin::Typed))
@@ -59,6 +94,21 @@ fn first_piece(bytes: &[u8]) -> Option<(usize, Origin)> {
             Some((len, Origin::Typed))
         }
     }
+}
+
+/// Whether a string sequence is one that terminals answer with; `None` while too little of it is there. Anything
+/// else is a key pressed with Alt, and what follows it.
+fn begins_answer(introducer: u8, rest: &[u8]) -> Option<bool> {
+    let beginnings: &[&[u8]] = match introducer {
+        b']' => return rest.first().map(u8::is_ascii_digit),
+        b'P' => &[b">|", b"0$r", b"1$r", b"0+r", b"1+r", b"!|"],
+        _ => &[b"G"],
+    };
+    if beginnings.iter().any(|beginning| rest.starts_with(beginning)) {
+        return Some(true);
+    }
+    let may_become = beginnings.iter().any(|beginning| beginning.starts_with(rest));
+    if may_become { None } else { Some(false) }
 }
 
 /// Length and origin of a control sequence after its introducer.
@@ -131,6 +181,11 @@ mod tests {
             (b"\x1b[?2026;2$y", Origin::Answered),
             (b"\x1b]11;rgb:0000/0000/0000\x1b\\", Origin::Answered),
             (b"\x1bP>|term 1.0\x1b\\", Origin::Answered),
+            (b"\x1b_Gi=1;OK\x1b\\", Origin::Answered),
+            (b"\x1b_x", Origin::Typed),
+            (b"\x1b]x", Origin::Typed),
+            (b"\x1bPx", Origin::Typed),
+            (b"\x1b[200~\x1b[0n\x1b[I\x1b[201~", Origin::Typed),
         ];
         for (input, origin) in cases {
             let pieces = sorted(input);
@@ -157,6 +212,15 @@ mod tests {
             sorter.feed(half, |bytes, origin| pieces.push((bytes.to_vec(), origin)));
         }
         assert_eq!(pieces, [(b"\x1b[?62c".to_vec(), Origin::Answered)]);
+    }
+
+    #[test]
+    fn what_does_not_become_an_answer_in_time_was_typed() {
+        let mut sorter = Sorter::default();
+        sorter.feed(b"\x1b]", |piece, _| panic!("{piece:?} may still become an answer"));
+        assert!(sorter.left().is_some_and(|left| left <= PATIENCE));
+        sorter.since = sorter.since.and_then(|since| since.checked_sub(PATIENCE));
+        assert_eq!((sorter.overdue(), sorter.left()), (b"\x1b]".to_vec(), None));
     }
 
     proptest! {

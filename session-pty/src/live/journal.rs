@@ -29,8 +29,8 @@ impl Journal {
         self.written
     }
 
-    /// What is kept, the oldest first. Where something is missing before it, it begins after a line break, so
-    /// that nothing begins inside an escape sequence or a character.
+    /// What is kept, the oldest first. Where something is missing before it, it begins after a line feed, if there is
+    /// one: then nothing begins inside an escape sequence or a character.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let whole = self.written == self.kept.len() as u64;
         let start = if whole {
@@ -38,7 +38,9 @@ impl Journal {
         } else {
             self.kept.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1)
         };
-        self.kept.range(start..).copied().collect()
+        let (first, second) = self.kept.as_slices();
+        let from = start.min(first.len());
+        [&first[from..], &second[start - from..]].concat()
     }
 }
 

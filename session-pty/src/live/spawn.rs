@@ -30,7 +30,11 @@ pub(crate) struct Program {
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) child: Child,
+    /// Becomes readable when the child ends.
+    pub(super) exit_watch: OwnedFd,
     pub(super) master: OwnedFd,
+    /// The master once more, for those who are not the relay.
+    pub(super) terminal: OwnedFd,
     /// Kept open, so that the terminal does not report a hang-up whenever no program holds it for a moment, and
     /// to ask what was typed and not yet read.
     pub(super) slave: OwnedFd,
@@ -77,6 +81,9 @@ impl Program {
         let (pty, pts) = pty_process::blocking::open().map_err(io_error)?;
         pty.resize(pty_process::Size::new(self.size.rows, self.size.cols)).map_err(io_error)?;
         let slave = rustix::io::fcntl_dupfd_cloexec(&pts, 3)?;
+        let terminal = rustix::io::fcntl_dupfd_cloexec(&pty, 3)?;
+        let flags = rustix::fs::fcntl_getfl(&pty)?;
+        rustix::fs::fcntl_setfl(&pty, flags | rustix::fs::OFlags::NONBLOCK)?;
         let mut argv = self.argv.iter();
         let command = pty_process::blocking::Command::new(&self.file)
             .arg0(argv.next().map_or_else(|| self.file.as_os_str(), OsStr::new))
@@ -84,11 +91,18 @@ impl Program {
             .env_clear()
             .envs(self.environment)
             .current_dir(&self.workdir);
-        let child = surroundings::apply(command, self.umask).spawn(pts).map_err(io_error)?;
-        let master = OwnedFd::from(pty);
-        let flags = rustix::fs::fcntl_getfl(&master)?;
-        rustix::fs::fcntl_setfl(&master, flags | rustix::fs::OFlags::NONBLOCK)?;
-        Ok(Started { child, master, slave })
+        let mut child = surroundings::apply(command, self.umask).spawn(pts).map_err(io_error)?;
+        // From here on a failure must not leave the program behind, unwatched.
+        match crate::os::exit_watch(rustix::process::Pid::from_child(&child)) {
+            Ok(exit_watch) => {
+                Ok(Started { child, exit_watch, master: OwnedFd::from(pty), terminal, slave })
+            }
+            Err(error) => {
+                child.kill()?;
+                child.wait()?;
+                Err(error)
+            }
+        }
     }
 }
 

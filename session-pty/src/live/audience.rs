@@ -1,0 +1,360 @@
+//! The viewers of one session: who leads, what each is shown, who is sent away.
+//!
+//! Whoever typed last leads: the session's terminal has that viewer's size. Viewers of this size get the program's
+//! bytes as they come, those of another size are painted the screen into their own.
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use session_core::{Exit, TerminalSize};
+
+use super::input::Origin;
+use super::typing::Typing;
+use super::viewer::{Painted, Viewer};
+use super::{Shared, lock, timespec};
+use crate::screen::RESTORE;
+use crate::wire::{Feed, Frame, Kind, ViewerSpec};
+
+/// How long viewers may take to fetch the last bytes of a program that has ended.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// All viewers, in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Audience {
+    shared: Arc<Shared>,
+    viewers: Vec<Viewer>,
+    /// How much may wait for one viewer.
+    limit: usize,
+    /// Counts pieces of typing over all viewers: whoever has the highest number typed last.
+    turn: u64,
+}
+
+impl Audience {
+    pub(super) fn new(shared: Arc<Shared>, limit: usize) -> Self {
+        Self { shared, viewers: Vec::new(), limit, turn: 0 }
+    }
+
+    pub(super) fn viewers(&self) -> &[Viewer] {
+        &self.viewers
+    }
+
+    /// Forgets everybody at once.
+    pub(super) fn dismiss(&mut self) {
+        self.viewers.clear();
+        self.conclude();
+    }
+
+    /// Takes in a viewer with its connection, and what was read from it already.
+    pub(super) fn admit(
+        &mut self,
+        stream: UnixStream,
+        mut spec: ViewerSpec,
+        unread: &[u8],
+        typing: &mut Typing,
+    ) {
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        spec.size = spec.size.map(within_reason);
+        if spec.detach_others && !spec.read_only {
+            self.send_away(true);
+        }
+        let mut newcomer = Viewer::new(stream, spec, unread, self.limit);
+        if newcomer.can_lead() && self.leader().is_none() {
+            self.give_size(newcomer.spec.size);
+        }
+        introduce(&self.shared, &mut newcomer);
+        self.viewers.push(newcomer);
+        self.conclude();
+        // What it sent right behind its request is in the decoder already and will not make the socket readable.
+        self.act_on_frames(self.viewers.len() - 1, typing);
+    }
+
+    /// Bytes from the program. They reach those who see them before the emulator does.
+    pub(super) fn output(&mut self, bytes: &[u8]) {
+        for viewer in &mut self.viewers {
+            viewer.output(bytes);
+        }
+        // Whoever was left behind by these answers no queries any more.
+        self.conclude();
+    }
+
+    /// Reads from a viewer and acts on it. Neither adds nor removes viewers.
+    pub(super) fn hear(&mut self, index: usize, buffer: &mut [u8], typing: &mut Typing) {
+        self.viewers[index].receive(buffer);
+        self.act_on_frames(index, typing);
+    }
+
+    fn act_on_frames(&mut self, index: usize, typing: &mut Typing) {
+        // While a window is dragged there is a size after the other: only the last one is worth a picture.
+        let mut size = None;
+        while let Some(Frame { kind, payload }) = self.viewers[index].next_frame() {
+            if kind == Kind::Resize {
+                size = serde_json::from_slice(&payload).ok().or(size);
+                continue;
+            }
+            self.take_size(index, size.take());
+            match kind {
+                Kind::Input => self.take_typing(index, &payload, typing),
+                Kind::EndOfInput if !self.viewers[index].spec.read_only => typing.end_when_read(),
+                Kind::Detach => self.viewers[index].leave(),
+                _ => {}
+            }
+        }
+        self.take_size(index, size);
+    }
+
+    /// A viewer's terminal has another size.
+    fn take_size(&mut self, index: usize, size: Option<TerminalSize>) {
+        let Some(size) = size.map(within_reason) else { return };
+        self.viewers[index].spec.size = Some(size);
+        let resized = self.leader() == Some(index) && self.give_size(Some(size));
+        if !resized && self.viewers[index].spec.feed == Feed::Screen {
+            introduce(&self.shared, &mut self.viewers[index]);
+        }
+        self.conclude();
+    }
+
+    /// Typing goes to the program and makes its viewer the leader; answers and reports go only from the leader.
+    fn take_typing(&mut self, index: usize, bytes: &[u8], typing: &mut Typing) {
+        let leads = self.leader() == Some(index);
+        let viewer = &mut self.viewers[index];
+        if viewer.spec.read_only {
+            return;
+        }
+        let (mut typed, mut passed) = (!viewer.spec.terminal, Vec::new());
+        if viewer.spec.terminal {
+            viewer.sorter.feed(bytes, |piece, origin| {
+                if origin == Origin::Typed {
+                    typed = true;
+                    passed.extend_from_slice(piece);
+                }
+            });
+        }
+        // Nothing of the leader's is sorted out, so nothing of it has to wait until it is sorted.
+        typing.push(if leads || !viewer.spec.terminal { bytes.to_vec() } else { passed });
+        if typed {
+            self.typed(index);
+        }
+    }
+
+    fn typed(&mut self, index: usize) {
+        self.turn += 1;
+        self.viewers[index].typed = self.turn;
+        if self.leader() == Some(index) {
+            self.give_size(self.viewers[index].spec.size);
+            self.conclude();
+        }
+    }
+
+    /// Passes on what was held back for too long to be part of an answer.
+    pub(super) fn pass_overdue(&mut self, typing: &mut Typing) {
+        let leader = self.leader();
+        for index in 0..self.viewers.len() {
+            let overdue = self.viewers[index].sorter.overdue();
+            if overdue.is_empty() || self.viewers[index].spec.read_only {
+                continue;
+            }
+            if leader != Some(index) {
+                typing.push(overdue);
+            }
+            self.typed(index);
+        }
+    }
+
+    /// After how long [`Self::pass_overdue`] has something to do.
+    pub(super) fn look_again_after(&self) -> Option<Duration> {
+        self.viewers.iter().filter_map(|viewer| viewer.sorter.left()).min()
+    }
+
+    /// The viewer that typed last among those that may lead; before anybody typed, the one that came first.
+    fn leader(&self) -> Option<usize> {
+        let present = self.viewers.iter().enumerate().filter(|(_, viewer)| !viewer.is_gone());
+        let candidates = present.filter(|(_, viewer)| viewer.can_lead());
+        candidates.rev().max_by_key(|(_, viewer)| viewer.typed).map(|(index, _)| index)
+    }
+
+    /// Gives the session's terminal this size, and whether it had another one before.
+    fn give_size(&mut self, size: Option<TerminalSize>) -> bool {
+        let other = size.filter(|size| *size != *lock(&self.shared.size));
+        other.is_some_and(|size| self.resize(size))
+    }
+
+    /// Gives the terminal another size and every viewer a picture of it.
+    pub(super) fn resize(&mut self, size: TerminalSize) -> bool {
+        let size = within_reason(size);
+        if !self.shared.set_window_size(size) {
+            return false;
+        }
+        self.shared.emulator.resize(size);
+        *lock(&self.shared.size) = size;
+        for viewer in &mut self.viewers {
+            if viewer.spec.feed == Feed::Screen {
+                introduce(&self.shared, viewer);
+            } else {
+                viewer.resized(size);
+            }
+        }
+        self.conclude();
+        true
+    }
+
+    /// Sends viewers away: the one that typed last, or all.
+    pub(super) fn send_away(&mut self, all: bool) {
+        let watching = self.viewers.iter().enumerate().filter(|(_, viewer)| viewer.watches());
+        let latest = watching.max_by_key(|(_, viewer)| viewer.typed).map(|(index, _)| index);
+        for (index, viewer) in self.viewers.iter_mut().enumerate() {
+            if viewer.watches() && (all || Some(index) == latest) {
+                viewer.detached();
+                viewer.leave();
+            }
+        }
+        self.remove_gone();
+        self.conclude();
+    }
+
+    /// The emulator has parsed something: pictures are out of date.
+    pub(super) fn screen_changed(&mut self) {
+        for painted in self.viewers.iter_mut().filter_map(|viewer| viewer.painted.as_mut()) {
+            painted.stale = true;
+        }
+    }
+
+    /// Sends what can be sent, and what had to wait for that.
+    pub(super) fn serve(&mut self) {
+        for viewer in &mut self.viewers {
+            viewer.send();
+            catch_up(&self.shared, viewer, !viewer.has_queue());
+        }
+        self.remove_gone();
+        self.conclude();
+    }
+
+    /// Forgets those who have left. When the leader was among them, the next one's size counts.
+    fn remove_gone(&mut self) {
+        let mut left = None;
+        self.viewers.retain(|viewer| {
+            if viewer.is_gone() && viewer.can_lead() {
+                left = left.max(Some(viewer.typed));
+            }
+            !viewer.is_gone()
+        });
+        if let Some(next) = self.leader()
+            && left.is_some_and(|turn| turn >= self.viewers[next].typed)
+        {
+            self.give_size(self.viewers[next].spec.size);
+        }
+    }
+
+    /// Draws every conclusion from who watches what, in one place.
+    fn conclude(&self) {
+        let watching = self.viewers.iter().filter(|viewer| viewer.watches()).count();
+        self.shared.viewers.store(watching, Ordering::Release);
+        // A leader's terminal that sees the raw bytes answers what they ask. Otherwise the emulator does.
+        let heard = self.leader().is_some_and(|leader| self.viewers[leader].hears());
+        self.shared.emulator.set_answering(!heard);
+        let painted = self.viewers.iter().any(|viewer| viewer.painted.is_some());
+        self.shared.emulator.set_watched(painted);
+    }
+
+    /// Tells everybody how it ended and waits, not for ever, until they have fetched everything.
+    pub(super) fn say_goodbye(&mut self, exit: Exit) {
+        for viewer in &mut self.viewers {
+            goodbye(&self.shared, viewer, exit);
+        }
+        see_off(&mut self.viewers);
+        self.shared.viewers.store(0, Ordering::Release);
+    }
+}
+
+/// Serves a viewer that came after the end: what was there, and how it ended. Waits for it, not for ever.
+pub(super) fn tell_end(shared: &Shared, stream: UnixStream, spec: ViewerSpec, exit: Exit) {
+    if stream.set_nonblocking(true).is_ok() {
+        let mut viewer = Viewer::new(stream, spec, b"", usize::MAX);
+        introduce(shared, &mut viewer);
+        goodbye(shared, &mut viewer, exit);
+        see_off(&mut vec![viewer]);
+    }
+}
+
+/// Gives a viewer what it needs to go on from here.
+fn introduce(shared: &Shared, viewer: &mut Viewer) {
+    let size = *lock(&shared.size);
+    viewer.resized(size);
+    viewer.painted = None;
+    match viewer.spec.feed {
+        Feed::Screen if viewer.needs_frames(size) => paint(shared, viewer),
+        Feed::Screen => viewer.screen(&shared.emulator.snapshot_for_viewer()),
+        Feed::Log => viewer.replay(&lock(&shared.journal).bytes()),
+        Feed::Output | Feed::Events => {}
+    }
+}
+
+/// Shows a viewer of another size the whole screen.
+fn paint(shared: &Shared, viewer: &mut Viewer) {
+    let Some(size) = viewer.spec.size else { return };
+    // First, so that whatever is parsed after the picture is taken is told.
+    shared.emulator.set_watched(true);
+    let picture = shared.emulator.frame(size);
+    // Its terminal may be in any mode that the program's raw bytes have left it in.
+    viewer.screen(&[RESTORE, &picture.paint(None)].concat());
+    viewer.painted = Some(Painted { picture, stale: false });
+}
+
+/// Tells a viewer its gap, or what has changed in its picture, when `now` is the time for it.
+fn catch_up(shared: &Shared, viewer: &mut Viewer, now: bool) {
+    if !now {
+        return;
+    }
+    if viewer.has_gap() {
+        viewer.tell_gap(&shared.emulator.snapshot_for_viewer());
+    }
+    let (Some(size), Some(painted)) = (viewer.spec.size, &mut viewer.painted) else { return };
+    if painted.stale {
+        let picture = shared.emulator.frame(size);
+        let changes = picture.paint(Some(&painted.picture));
+        *painted = Painted { picture, stale: false };
+        if !changes.is_empty() {
+            viewer.repaint(&changes);
+        }
+    }
+}
+
+/// There is no better time for what still has to be told: the end comes after it, however full the queue is.
+fn goodbye(shared: &Shared, viewer: &mut Viewer, exit: Exit) {
+    if let Some(painted) = &mut viewer.painted {
+        painted.stale = true;
+    }
+    catch_up(shared, viewer, true);
+    viewer.exited(exit);
+}
+
+/// Waits, not for ever, until the viewers have fetched everything.
+fn see_off(viewers: &mut Vec<Viewer>) {
+    let deadline = Instant::now() + FAREWELL;
+    loop {
+        for viewer in viewers.iter_mut() {
+            viewer.send();
+        }
+        viewers.retain(|viewer| !viewer.is_gone() && viewer.has_queue());
+        let left = deadline.saturating_duration_since(Instant::now());
+        if viewers.is_empty() || left.is_zero() {
+            return;
+        }
+        let mut fds: Vec<_> =
+            viewers.iter().map(|viewer| PollFd::new(&viewer.stream, PollFlags::OUT)).collect();
+        match rustix::event::poll(&mut fds, Some(&timespec(left))) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// A size that a terminal can have: whoever claims more, or nothing, is not taken at its word.
+fn within_reason(size: TerminalSize) -> TerminalSize {
+    let within = |number: u16| number.clamp(1, TerminalSize::MAX);
+    TerminalSize { cols: within(size.cols), rows: within(size.rows) }
+}
