@@ -172,3 +172,45 @@ impl Typing {
         (end_of_file, in_line)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, TryRecvError, channel};
+
+    use super::*;
+
+    fn call(typing: &mut Typing, bytes: usize) -> (Receiver<()>, Arc<AtomicBool>) {
+        let (done, taken) = channel();
+        let given_up = Arc::new(AtomicBool::new(false));
+        typing.push_call(vec![b'x'; bytes], Call { done, given_up: Arc::clone(&given_up) });
+        (taken, given_up)
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_typed() {
+        let mut typing = Typing::default();
+        let (_first, _) = call(&mut typing, 10);
+        let (_second, given_up) = call(&mut typing, 20);
+        given_up.store(true, Ordering::Release);
+        let (_third, _) = call(&mut typing, 30);
+        assert_eq!((typing.queue.len(), typing.waiting), (2, 40));
+    }
+
+    #[test]
+    fn a_call_that_brings_too_much_is_refused() {
+        let mut typing = Typing::default();
+        let (first, _) = call(&mut typing, CALL_LIMIT);
+        let (second, _) = call(&mut typing, 1);
+        assert_eq!(first.try_recv(), Err(TryRecvError::Empty));
+        assert_eq!(second.try_recv(), Err(TryRecvError::Disconnected));
+    }
+
+    #[test]
+    fn answers_do_not_pile_up() {
+        let mut typing = Typing::default();
+        for _ in 0..100 {
+            typing.push_answers(vec![b'x'; 4096]);
+        }
+        assert_eq!(typing.waiting, ANSWER_LIMIT);
+    }
+}

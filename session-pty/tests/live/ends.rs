@@ -30,6 +30,19 @@ fn a_stopped_program_is_ended_too() {
 }
 
 #[test]
+fn a_job_in_the_foreground_is_asked_too() {
+    let stage = Stage::new();
+    let handle = stage.run(
+        "trap : HUP TERM; set -m; sh -c 'trap \"echo asked twice; exit\" TERM; trap : HUP; echo up; while :; do read x; done'; while :; do read x; done",
+    );
+    let mut watcher = Watcher::new(&handle, reader());
+    watcher.until_text("up");
+    handle.stop(SHORT).unwrap();
+    watcher.until_exit();
+    assert!(String::from_utf8_lossy(&watcher.output).contains("asked twice"));
+}
+
+#[test]
 fn background_jobs_go_with_their_session() {
     let stage = Stage::new();
     // An interactive shell gives each job a group of its own, which a signal to the shell's group misses.

@@ -2,5 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod ends;
+mod keys;
+mod sizes;
 mod stage;
 mod viewers;

@@ -122,6 +122,11 @@ impl Watcher {
         }
     }
 
+    /// The size of its own terminal.
+    pub(crate) fn screen_size(&self) -> Option<TerminalSize> {
+        Some(self.screen.size())
+    }
+
     #[track_caller]
     pub(crate) fn until_text(&mut self, text: &str) {
         self.until(text, |watcher| watcher.screen.text(None).contains(text));
