@@ -5,11 +5,10 @@
 
 mod connection;
 mod listen;
+mod log;
 mod start;
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,6 +24,7 @@ use crate::place::Place;
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::wire::{PROTOCOL_VERSION, SupervisorStatus};
 
+pub(crate) use log::log_line;
 pub use start::Launcher;
 pub(crate) use start::Started;
 
@@ -149,21 +149,7 @@ fn detach_from_caller(place: &Place) -> Result<(), RuntimeError> {
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     std::env::set_current_dir("/").map_err(failed)?;
     place.prepare_runtime_dir()?;
-    let log = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(place.log())
-        .map_err(failed)?;
-    rustix::stdio::dup2_stderr(&log).map_err(|error| failed(error.into()))
-}
-
-/// A line in the supervisor's log, which standard error is.
-fn log_line(text: &str) {
-    use std::io::Write as _;
-    // A log on a full disk is no reason to end anything.
-    let _full = writeln!(io::stderr(), "{text}");
+    log::open(&place.log()).map_err(failed)
 }
 
 impl Prepared {
