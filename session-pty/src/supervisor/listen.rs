@@ -45,9 +45,8 @@ pub(super) fn unlink(place: &Place) {
 /// Asks the living instance to bind its socket again: a logout may have removed the runtime directory.
 pub(super) fn ask_to_bind_again(lock: &Path) {
     let Ok(Some(instance)) = Instance::alive(lock) else { return };
-    let pid = i32::try_from(instance.pid).ok().and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
+    if let Some(process) = instance.process() {
         // One that is gone by now is replaced by whoever tries next.
-        let _gone = rustix::process::kill_process(pid, rustix::process::Signal::USR1);
+        let _gone = rustix::process::pidfd_send_signal(process, rustix::process::Signal::USR1);
     }
 }
