@@ -87,10 +87,11 @@ impl Client {
             if let Some(client) = Self::connect(place)? {
                 return Ok(client);
             }
-            let started = launcher.start()?;
-            if Instant::now() > deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Err(RuntimeError::Timeout { what: "the start of the supervisor" });
             }
+            let started = launcher.start(left)?;
             if started == Started::AlreadyThere {
                 // Another instance lives but does not listen: it is about to, or about to leave.
                 std::thread::sleep(Duration::from_millis(20));

@@ -7,7 +7,7 @@ mod message;
 
 pub(crate) use frame::{Decoder, Frame, Kind, encode, header};
 pub(crate) use message::{
-    CAPABILITIES, Call, ExitMessage, Hello, PROTOCOL_VERSION, Refusal, Reply, Request,
+    CAPABILITIES, Call, ExitMessage, Hello, HelloError, PROTOCOL_VERSION, Refusal, Reply, Request,
     StoreIdentity,
 };
 pub use message::{Feed, LiveSession, SupervisorStatus, ViewerSpec};

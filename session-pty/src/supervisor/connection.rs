@@ -14,8 +14,8 @@ use super::Supervisor;
 use crate::environment;
 use crate::live::SessionHandle;
 use crate::wire::{
-    CAPABILITIES, Call, Decoder, Frame, Hello, Kind, PROTOCOL_VERSION, Refusal, Reply, Request,
-    ViewerSpec, encode,
+    CAPABILITIES, Call, Decoder, Frame, Hello, HelloError, Kind, PROTOCOL_VERSION, Refusal, Reply,
+    Request, ViewerSpec, encode,
 };
 
 /// How long a client may take to say hello.
@@ -80,7 +80,7 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) -> i
                         return std::future::pending().await;
                     }
                     Err(error) => {
-                        let refusal = Refusal::new(&error, hint(&error));
+                        let refusal = Refusal::new(&error);
                         connection.reply(&Reply { id, ok: None, error: Some(refusal) }).await?;
                     }
                 }
@@ -107,21 +107,19 @@ fn check_hello(supervisor: &Supervisor, frame: &Frame) -> Result<(), Refusal> {
         message,
         hint: Some(hint.to_owned()),
     };
-    let hello: Hello = match (frame.kind, serde_json::from_slice(&frame.payload)) {
-        (Kind::Hello, Ok(hello)) => hello,
-        _ => {
-            let message = "the first frame must be a hello".to_owned();
-            return Err(refusal(ErrorKind::Internal, message, "is this a session client?"));
+    let hello = Hello::from_frame(frame).map_err(|error| match error {
+        HelloError::OtherProtocol(other) => {
+            let message =
+                format!("the supervisor speaks protocol {PROTOCOL_VERSION}, this client {other}");
+            let hint =
+                "end the supervisor with the version that started it: session supervisor stop";
+            refusal(ErrorKind::NewerVersion, message, hint)
         }
-    };
-    if hello.protocol != PROTOCOL_VERSION {
-        let message = format!(
-            "the supervisor speaks protocol {PROTOCOL_VERSION}, this client {}",
-            hello.protocol
-        );
-        let hint = "end the supervisor with the version that started it: session supervisor stop";
-        return Err(refusal(ErrorKind::NewerVersion, message, hint));
-    }
+        HelloError::NoHello => {
+            let message = "the first frame must be a hello".to_owned();
+            refusal(ErrorKind::Internal, message, "is this a session client?")
+        }
+    })?;
     let own = supervisor.place.identity();
     if hello.store != own {
         let message = format!(
@@ -266,13 +264,6 @@ fn answered(value: &impl Serialize) -> Result<Outcome, RuntimeError> {
 /// A value of ours as JSON text: none of them has a form that could fail.
 fn raw(value: &impl Serialize) -> Box<RawValue> {
     to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-fn hint(error: &RuntimeError) -> Option<String> {
-    match error {
-        RuntimeError::Remote { hint, .. } => hint.clone(),
-        _ => None,
-    }
 }
 
 impl Connection {
