@@ -14,8 +14,8 @@ use super::Supervisor;
 use crate::environment;
 use crate::live::SessionHandle;
 use crate::wire::{
-    CAPABILITIES, Call, Decoder, Frame, Hello, HelloError, Kind, PROTOCOL_VERSION, Refusal, Reply,
-    Request, ViewerSpec, encode,
+    Blob, CAPABILITIES, Call, Decoder, Frame, Hello, HelloError, Kind, MAX_BLOB, PROTOCOL_VERSION,
+    Refusal, Reply, Request, ViewerSpec, encode, pieces,
 };
 
 /// How long a client may take to say hello.
@@ -55,16 +55,16 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) -> i
     }
     connection.send(Kind::Hello, &own_hello(supervisor)).await?;
 
-    let mut blob = None;
+    let mut blob = Blob::of_at_most(MAX_BLOB);
     while let Some(frame) = connection.frame().await? {
         match frame.kind {
-            Kind::Blob => blob = Some(frame.payload),
+            Kind::Blob => blob.push(frame.payload),
             Kind::Request => {
                 let (id, outcome) = answer(supervisor, &frame.payload, blob.take()).await;
                 match outcome {
                     Ok(Outcome::Answer(ok, bytes)) => {
-                        if let Some(bytes) = bytes {
-                            connection.stream.write_all(&encode(Kind::Blob, &bytes)).await?;
+                        for piece in pieces(&bytes.unwrap_or_default()) {
+                            connection.stream.write_all(&piece).await?;
                         }
                         connection.reply(&Reply { id, ok: Some(ok), error: None }).await?;
                     }
