@@ -1,24 +1,23 @@
 //! The other end of the supervisor's socket: calls, and viewers' streams.
 
+mod calling;
+mod greeting;
+
 mod detach;
 mod pipe;
 mod remote;
 mod terminal;
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use serde::de::DeserializeOwned;
 use session_core::{ErrorKind, Exit, RuntimeError, Session, SessionId, Spawn, TerminalSize};
 
 use crate::environment;
 use crate::place::Place;
 use crate::supervisor::{Launcher, Started};
-use crate::wire::{
-    CAPABILITIES, Call, Decoder, ExitMessage, Frame, Hello, Kind, LiveSession, PROTOCOL_VERSION,
-    Reply, Request, SupervisorStatus, ViewerSpec, encode,
-};
+use crate::wire::{Call, Decoder, ExitMessage, LiveSession, SupervisorStatus, ViewerSpec};
 
 pub use crate::stream::{StreamEvent, ViewerStream};
 pub use detach::{DetachKey, DetachKeyError};
@@ -29,8 +28,8 @@ pub use terminal::{AttachEnd, attach_terminal, terminal_size};
 /// How long a supervisor that was just started may take until it answers on its socket.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a supervisor may take to say hello.
-const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a supervisor may take to say what it knows by heart. Longer, and a listing does without.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to a supervisor.
 #[derive(Debug)]
@@ -87,10 +86,11 @@ impl Client {
             if let Some(client) = Self::connect(place)? {
                 return Ok(client);
             }
-            let started = launcher.start()?;
-            if Instant::now() > deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Err(RuntimeError::Timeout { what: "the start of the supervisor" });
             }
+            let started = launcher.start(left)?;
             if started == Started::AlreadyThere {
                 // Another instance lives but does not listen: it is about to, or about to leave.
                 std::thread::sleep(Duration::from_millis(20));
@@ -98,46 +98,20 @@ impl Client {
         }
     }
 
-    fn greet(&mut self, place: &Place) -> Result<(), RuntimeError> {
-        let failed = |source| RuntimeError::io("greeting the supervisor", source);
-        self.stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(failed)?;
-        let hello = Hello {
-            protocol: PROTOCOL_VERSION,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            capabilities: CAPABILITIES.iter().map(ToString::to_string).collect(),
-            store: place.identity(),
-        };
-        let hello = serde_json::to_vec(&hello).map_err(|error| failed(error.into()))?;
-        self.stream.write_all(&encode(Kind::Hello, &hello)).map_err(failed)?;
-        let frame = self.frame().map_err(failed)?;
-        self.stream.set_read_timeout(None).map_err(failed)?;
-        match frame.kind {
-            Kind::Hello => Ok(()),
-            Kind::Reply => {
-                let reply: Reply =
-                    serde_json::from_slice(&frame.payload).map_err(|error| failed(error.into()))?;
-                Err(reply
-                    .error
-                    .map_or_else(|| failed(nonsense()), super::wire::Refusal::into_error))
-            }
-            _ => Err(failed(nonsense())),
-        }
-    }
-
     /// About the supervisor itself.
     ///
     /// # Errors
-    /// When the supervisor is gone.
+    /// When the supervisor is gone; `Timeout` when it does not answer for some seconds.
     pub fn status(&mut self) -> Result<SupervisorStatus, RuntimeError> {
-        self.call(Call::Status)
+        self.call_within(ANSWER_TIMEOUT, Call::Status)
     }
 
     /// All sessions whose programs run.
     ///
     /// # Errors
-    /// When the supervisor is gone.
+    /// When the supervisor is gone; `Timeout` when it does not answer for some seconds.
     pub fn live(&mut self) -> Result<Vec<LiveSession>, RuntimeError> {
-        self.call(Call::Live)
+        self.call_within(ANSWER_TIMEOUT, Call::Live)
     }
 
     /// Stores a session and starts its program.
@@ -190,7 +164,7 @@ impl Client {
         bytes: &[u8],
         paste: Typing,
     ) -> Result<(), RuntimeError> {
-        self.send(Kind::Blob, bytes)?;
+        self.send_blob(bytes)?;
         self.call(Call::Write { session, paste: paste == Typing::Paste })
     }
 
@@ -256,58 +230,7 @@ impl Client {
     }
 
     fn send_environment(&mut self, spawn: &Spawn) -> Result<(), RuntimeError> {
-        self.send(Kind::Blob, &environment::encode(&spawn.environment))
-    }
-
-    fn call<T: DeserializeOwned>(&mut self, call: Call) -> Result<T, RuntimeError> {
-        self.call_for_blob(call).map(|(ok, _)| ok)
-    }
-
-    fn call_for_blob<T: DeserializeOwned>(
-        &mut self,
-        call: Call,
-    ) -> Result<(T, Vec<u8>), RuntimeError> {
-        let failed = |source| RuntimeError::io("asking the supervisor", source);
-        self.calls += 1;
-        let request = Request { id: self.calls, call };
-        let request = serde_json::to_vec(&request).map_err(|error| failed(error.into()))?;
-        self.send(Kind::Request, &request)?;
-        let mut blob = Vec::new();
-        loop {
-            let frame = self.frame().map_err(failed)?;
-            match frame.kind {
-                Kind::Blob => blob = frame.payload,
-                Kind::Reply => {
-                    let reply: Reply = serde_json::from_slice(&frame.payload)
-                        .map_err(|error| failed(error.into()))?;
-                    if let Some(refusal) = reply.error {
-                        return Err(refusal.into_error());
-                    }
-                    let ok = reply.ok.as_ref().map_or("null", |ok| ok.get());
-                    let ok = serde_json::from_str(ok).map_err(|error| failed(error.into()))?;
-                    return Ok((ok, blob));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), RuntimeError> {
-        let sent = self.stream.write_all(&encode(kind, payload));
-        sent.map_err(|source| RuntimeError::io("asking the supervisor", source))
-    }
-
-    fn frame(&mut self) -> io::Result<Frame> {
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            if let Some(frame) = self.decoder.next()? {
-                return Ok(frame);
-            }
-            match self.stream.read(&mut buffer)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                len => self.decoder.push(&buffer[..len]),
-            }
-        }
+        self.send_blob(&environment::encode(&spawn.environment))
     }
 
     fn into_stream(self) -> ViewerStream {
@@ -329,8 +252,4 @@ fn is_broken(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
     )
-}
-
-fn nonsense() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "what answers is no supervisor of ours")
 }

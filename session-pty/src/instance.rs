@@ -4,7 +4,8 @@
 //! about it. Whoever wants to know whether an instance lives tries to share the lock.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +22,10 @@ pub struct Instance {
     pub boot: String,
     /// Its process.
     pub pid: u32,
+    /// When that process started, in clock ticks since boot, where the system says so: by then a number may have
+    /// been given to another process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_start: Option<u64>,
     /// Since when.
     pub started_at: Timestamp,
 }
@@ -54,6 +59,9 @@ pub struct Absence {
 const ATTEMPTS: u32 = 2000;
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// How often, with a pause in between, one that has the lock is given time to write its line.
+const NAMELESS: u32 = 50;
+
 impl Instance {
     /// As which sessions are recorded.
     #[must_use]
@@ -63,6 +71,18 @@ impl Instance {
             boot: self.boot.clone(),
             unknown: Unknown::default(),
         }
+    }
+
+    /// Its process, if it certainly is one that can be signalled from here: the line may have come from another
+    /// machine or another container, or from an instance that died, and a stranger must not get the signal.
+    pub(crate) fn process(&self) -> Option<OwnedFd> {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw)?;
+        // Held first: from here on the number cannot become that of another process.
+        let process = crate::os::exit_watch(pid).ok()?;
+        let is_it = self.pid_start.is_some()
+            && crate::os::process_start(self.pid) == self.pid_start
+            && crate::os::boot_id().is_ok_and(|boot| boot == self.boot);
+        is_it.then_some(process)
     }
 
     /// The instance that lives on this lock, if one does. Changes nothing.
@@ -92,18 +112,38 @@ impl Presence {
     /// Looks for an instance, and keeps one from beginning when there is none. Makes the lock when it is missing.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// What the operating system says; `InvalidData` or `UnexpectedEof` when an instance has not said its name for a
+    /// tenth of a second.
     pub fn hold(lock: &Path) -> io::Result<Self> {
-        let mut file = open(lock)?;
-        match file.try_lock_shared() {
-            Ok(()) => Ok(Self::Absent(Absence { _shared: file })),
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text)?;
-                // One that is just writing its line cannot be named yet, and must not be taken for absent.
-                serde_json::from_str(&text).map(Self::Alive).map_err(io::Error::from)
+        Self::hold_after(lock, |attempts| {
+            if attempts < NAMELESS {
+                std::thread::sleep(PAUSE);
             }
-            Err(TryLockError::Error(error)) => Err(error),
+            attempts < NAMELESS
+        })
+    }
+
+    /// As [`Self::hold`]; `pause` is told how often it was called while the instance had no name, and says whether
+    /// to look again.
+    fn hold_after(lock: &Path, mut pause: impl FnMut(u32) -> bool) -> io::Result<Self> {
+        let mut file = open(lock)?;
+        let mut attempts = 0;
+        loop {
+            match file.try_lock_shared() {
+                Ok(()) => return Ok(Self::Absent(Absence { _shared: file })),
+                Err(TryLockError::WouldBlock) => {
+                    let mut text = String::new();
+                    file.rewind()?;
+                    file.read_to_string(&mut text)?;
+                    match serde_json::from_str(&text) {
+                        Ok(instance) => return Ok(Self::Alive(instance)),
+                        // One that is just writing its line cannot be named yet, and must not be taken for absent.
+                        Err(error) if !pause(attempts) => return Err(error.into()),
+                        Err(_) => attempts += 1,
+                    }
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
     }
 
@@ -145,15 +185,18 @@ impl InstanceLock {
                 TryLockError::Error(error) => return Err(error),
             }
         }
+        // At once: the line of the instance before must not be taken for this one's.
+        file.set_len(0)?;
+        let pid = std::process::id();
         let instance = Instance {
             instance: format!("{:032x}", crate::os::random_u128()?),
             boot: crate::os::boot_id()?,
-            pid: std::process::id(),
+            pid,
+            pid_start: crate::os::process_start(pid),
             started_at: now,
         };
         let mut line = serde_json::to_vec(&instance)?;
         line.push(b'\n');
-        file.set_len(0)?;
         file.write_all(&line)?;
         Ok(Some(Self { _file: file, instance }))
     }
@@ -187,5 +230,47 @@ mod tests {
         assert_eq!(Instance::alive(&path).unwrap(), None);
         let next = InstanceLock::acquire(&path, now).unwrap().unwrap();
         assert_ne!(next.instance.instance, first.instance);
+    }
+
+    #[test]
+    fn only_the_very_process_is_signalled() {
+        let directory = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_millis(5);
+        let lock = InstanceLock::acquire(&directory.path().join("lock"), now).unwrap().unwrap();
+        let own = lock.instance.clone();
+        assert!(own.process().is_some());
+        // Another process got the number since, or it is a number of another machine.
+        let later = Instance { pid_start: own.pid_start.map(|start| start + 1), ..own.clone() };
+        assert!(later.process().is_none());
+        let unknown = Instance { pid_start: None, ..own.clone() };
+        assert!(unknown.process().is_none());
+        let elsewhere = Instance { boot: "another".to_owned(), ..own };
+        assert!(elsewhere.process().is_none());
+    }
+
+    #[test]
+    fn the_line_of_the_instance_before_is_gone_with_its_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        std::fs::write(&path, "x".repeat(4000)).unwrap();
+        let held = InstanceLock::acquire(&path, Timestamp::from_millis(5)).unwrap().unwrap();
+        assert_eq!(Instance::alive(&path).unwrap(), Some(held.instance));
+    }
+
+    #[test]
+    fn an_instance_that_is_still_writing_its_name_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let held = InstanceLock::acquire(&path, Timestamp::from_millis(5)).unwrap().unwrap();
+        let line = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &line[..line.len() / 2]).unwrap();
+        let found = Presence::hold_after(&path, |_| {
+            std::fs::write(&path, &line).unwrap();
+            true
+        });
+        assert!(matches!(found.unwrap(), Presence::Alive(found) if found == held.instance));
+
+        std::fs::write(&path, "").unwrap();
+        assert!(Presence::hold_after(&path, |_| false).is_err(), "it is not absent either");
     }
 }

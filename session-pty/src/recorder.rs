@@ -1,12 +1,13 @@
 //! The one place where running programs meet the store: a named thread behind a bounded channel.
 //!
-//! Whoever wants something of the store hands it a piece of work and waits. Ends of programs that could not be
-//! recorded, on a full disk for instance, are kept and tried again until they are.
+//! Whoever wants something of the store hands it a piece of work and waits. An end that could not be recorded, on a
+//! full disk for instance, is tried again until it is; until then its session counts as running. When the first try
+//! fails, viewers hear of the end before it is in the record.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_core::{
     ProcessState, RuntimeError, SessionStore, SessionStoreExt, Status, StoreError, Timestamp,
@@ -14,12 +15,17 @@ use session_core::{
 
 use crate::live::Remains;
 use crate::output;
+use crate::supervisor::log_line;
 
 /// Pieces of work that may wait; then callers do.
 const QUEUE: usize = 64;
 
 /// How long after a failure the end of a program is recorded again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// So often is the output of a program tried to be kept. It is worth less than its end, and must not keep the
+/// supervisor for ever.
+const OUTPUT_ATTEMPTS: u32 = 60;
 
 /// A handle on the thread that owns the store.
 #[derive(Clone, Debug)]
@@ -33,7 +39,7 @@ pub(crate) struct End {
     pub(crate) at: Timestamp,
     /// Where its output is kept; nowhere when there is no place.
     pub(crate) output_dir: Option<PathBuf>,
-    /// Called once it is recorded.
+    /// Called once it is recorded, or certain that it cannot be.
     pub(crate) recorded: Box<dyn FnOnce() + Send>,
 }
 
@@ -41,7 +47,16 @@ type Call = Box<dyn FnOnce(&dyn SessionStore) + Send>;
 
 enum Work {
     Call(Call),
-    End(Box<End>, SyncSender<()>),
+    End(Box<Unrecorded>, SyncSender<()>),
+}
+
+/// An end of which something is still to be done.
+struct Unrecorded {
+    end: End,
+    /// The record says what there is to say.
+    stored: bool,
+    /// How often its output could not be kept.
+    attempts: u32,
 }
 
 impl Recorder {
@@ -50,7 +65,7 @@ impl Recorder {
         let (work, inbox) = sync_channel(QUEUE);
         std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || run(&*store, &inbox))
+            .spawn(move || run(&*store, &inbox, RETRY))
             .map_err(|source| RuntimeError::io("starting the recorder", source))?;
         Ok(Self { work })
     }
@@ -77,7 +92,8 @@ impl Recorder {
     /// Records the end of a program and waits until that was done, or has failed for the first time.
     pub(crate) fn end(&self, end: End) {
         let (done, result) = sync_channel(1);
-        if self.work.send(Work::End(Box::new(end), done)).is_ok() {
+        let end = Box::new(Unrecorded { end, stored: false, attempts: 0 });
+        if self.work.send(Work::End(end, done)).is_ok() {
             // A recorder that is gone cannot record; the session is then found lost by whoever comes next.
             let _gone = result.recv();
         }
@@ -88,24 +104,22 @@ fn gone() -> RuntimeError {
     RuntimeError::io("reaching the recorder", std::io::ErrorKind::BrokenPipe.into())
 }
 
-fn run(store: &dyn SessionStore, inbox: &Receiver<Work>) {
-    let mut unrecorded: Vec<Box<End>> = Vec::new();
+fn run(store: &dyn SessionStore, inbox: &Receiver<Work>, retry: Duration) {
+    let mut unrecorded: Vec<Box<Unrecorded>> = Vec::new();
+    // When those are tried again, however much other work comes in.
+    let mut due: Option<Instant> = None;
     loop {
-        let work = if unrecorded.is_empty() {
-            inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            inbox.recv_timeout(RETRY)
+        let work = match due {
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(due) => inbox.recv_timeout(due.saturating_duration_since(Instant::now())),
         };
         match work {
             Ok(Work::Call(call)) => call(store),
             Ok(Work::End(end, done)) => {
-                unrecorded.extend(record(store, end).err());
+                unrecorded.extend(record(store, end));
                 let _caller_left = done.send(());
             }
-            Err(RecvTimeoutError::Timeout) => {
-                unrecorded =
-                    unrecorded.into_iter().filter_map(|end| record(store, end).err()).collect();
-            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 for end in unrecorded {
                     // The last try: nobody is left to keep it.
@@ -114,13 +128,45 @@ fn run(store: &dyn SessionStore, inbox: &Receiver<Work>) {
                 return;
             }
         }
+        if due.is_some_and(|due| Instant::now() >= due) {
+            unrecorded = unrecorded.into_iter().filter_map(|end| record(store, end)).collect();
+            due = None;
+        }
+        due = if unrecorded.is_empty() { None } else { due.or(Some(Instant::now() + retry)) };
     }
 }
 
-/// Records one end; gives it back when that has to be tried again.
-fn record(store: &dyn SessionStore, end: Box<End>) -> Result<(), Box<End>> {
+/// Does what is left to do for one end; gives it back when that has to be tried again.
+fn record(store: &dyn SessionStore, mut this: Box<Unrecorded>) -> Option<Box<Unrecorded>> {
+    let id = this.end.remains.id;
+    if !this.stored {
+        match store_end(store, &this.end) {
+            Ok(()) => {}
+            Err(error) if may_pass(&error) => {
+                log_line(&format!("recording the end of {id}, to be tried again: {error}"));
+                return Some(this);
+            }
+            Err(error) => log_line(&format!("the end of {id} cannot be recorded: {error}")),
+        }
+        this.stored = true;
+    }
+    if let Some(directory) = &this.end.output_dir
+        && let Err(error) = keep_output(directory, &this.end.remains)
+    {
+        this.attempts += 1;
+        if this.attempts < OUTPUT_ATTEMPTS {
+            return Some(this);
+        }
+        log_line(&format!("the output of {id} cannot be kept: {error}"));
+    }
+    let Unrecorded { end, .. } = *this;
+    (end.recorded)();
+    None
+}
+
+fn store_end(store: &dyn SessionStore, end: &End) -> Result<(), StoreError> {
     let Remains { id, exit, .. } = end.remains;
-    let recorded = store.update_with(id, end.at, |session| {
+    let stored = store.update_with(id, end.at, |session| {
         if let Some(process) = &mut session.process {
             process.state = ProcessState::Exited(exit);
         }
@@ -131,22 +177,130 @@ fn record(store: &dyn SessionStore, end: Box<End>) -> Result<(), Box<End>> {
         session.lifecycle.last_active_at = end.at;
         Ok::<_, StoreError>(())
     });
-    let may_work_later = |error: &StoreError| {
-        !matches!(error, StoreError::NotFound { .. } | StoreError::Trashed { .. })
-    };
-    if recorded.as_ref().is_err_and(may_work_later) {
-        return Err(end);
+    match stored {
+        // Removed meanwhile: then there is nothing to say.
+        Ok(_) | Err(StoreError::NotFound { .. } | StoreError::Trashed { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
-    if let Some(directory) = &end.output_dir
-        && keep_output(directory, &end.remains).is_err()
-    {
-        return Err(end);
-    }
-    let End { recorded, .. } = *end;
-    recorded();
-    Ok(())
+}
+
+/// Whether the store may take later what it does not take now. Nobody opens a store of ours anew in this process.
+const fn may_pass(error: &StoreError) -> bool {
+    !matches!(
+        error,
+        StoreError::Corrupt { .. }
+            | StoreError::NotAStore { .. }
+            | StoreError::NewerVersion { .. }
+            | StoreError::StoreClosed
+            | StoreError::Poisoned
+            | StoreError::Invalid { .. }
+            | StoreError::Immutable { .. }
+            | StoreError::Transition(_)
+            | StoreError::Unsupported { .. }
+    )
 }
 
 fn keep_output(directory: &Path, remains: &Remains) -> std::io::Result<()> {
     output::keep(directory, remains.id, &remains.log, &remains.screen, remains.size)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use session_core::{Exit, MemoryStore, Process, Session, SessionId, TerminalSize};
+
+    use super::*;
+
+    fn stored() -> (MemoryStore, SessionId) {
+        let store = MemoryStore::new();
+        let at = Timestamp::from_millis(1);
+        let id = SessionId::from_parts(at, 1);
+        let mut session = Session::new(id, at);
+        let mut process = Process::starting(at, None);
+        process.state = ProcessState::Running;
+        session.process = Some(process);
+        store.create(session).unwrap();
+        (store, id)
+    }
+
+    fn unrecorded(id: SessionId, output_dir: Option<PathBuf>) -> (Box<Unrecorded>, Arc<AtomicU32>) {
+        let (log, screen) = (b"log".to_vec(), b"screen".to_vec());
+        let size = TerminalSize::DEFAULT;
+        let remains = Remains { id, exit: Exit::Code(7), log, screen, size };
+        let told = Arc::new(AtomicU32::new(0));
+        let tell = Arc::clone(&told);
+        let recorded = Box::new(move || {
+            tell.fetch_add(1, Ordering::AcqRel);
+        });
+        let end = End { remains, at: Timestamp::from_millis(9), output_dir, recorded };
+        (Box::new(Unrecorded { end, stored: false, attempts: 0 }), told)
+    }
+
+    #[test]
+    fn what_is_recorded_is_not_recorded_again() {
+        let (store, id) = stored();
+        let directory = tempfile::tempdir().unwrap();
+        let in_the_way = directory.path().join("output");
+        std::fs::write(&in_the_way, "").unwrap();
+        let (end, told) = unrecorded(id, Some(in_the_way.clone()));
+        let end = record(&store, end).unwrap();
+        let revision = store.get(id).unwrap().lifecycle.revision;
+        let end = record(&store, end).unwrap();
+        assert_eq!(store.get(id).unwrap().lifecycle.revision, revision);
+        assert_eq!(told.load(Ordering::Acquire), 0);
+
+        std::fs::remove_file(&in_the_way).unwrap();
+        assert!(record(&store, end).is_none());
+        assert_eq!(store.get(id).unwrap().lifecycle.revision, revision);
+        assert_eq!(told.load(Ordering::Acquire), 1);
+        assert!(output::read_log(&in_the_way, id).unwrap().is_some());
+    }
+
+    #[test]
+    fn output_that_cannot_be_kept_is_given_up() {
+        let (store, id) = stored();
+        let (mut end, told) = unrecorded(id, Some("/dev/null/output".into()));
+        let mut attempts = 1;
+        while let Some(again) = record(&store, end) {
+            (end, attempts) = (again, attempts + 1);
+        }
+        assert_eq!(attempts, OUTPUT_ATTEMPTS);
+        assert_eq!(told.load(Ordering::Acquire), 1);
+    }
+
+    #[test]
+    fn an_end_that_can_never_be_recorded_is_given_up_at_once() {
+        let (store, id) = stored();
+        store.close().unwrap();
+        let (end, told) = unrecorded(id, None);
+        assert!(record(&store, end).is_none());
+        assert_eq!(told.load(Ordering::Acquire), 1, "the session does not run for ever");
+    }
+
+    #[test]
+    fn other_work_does_not_keep_an_end_from_being_recorded() {
+        let (store, id) = stored();
+        let directory = tempfile::tempdir().unwrap();
+        let in_the_way = directory.path().join("output");
+        std::fs::write(&in_the_way, "").unwrap();
+        let (end, told) = unrecorded(id, Some(in_the_way.clone()));
+        let (work, inbox) = sync_channel(QUEUE);
+        let (done, _first_try) = sync_channel(1);
+        work.send(Work::End(end, done)).unwrap();
+        let call = move |_: &dyn SessionStore| std::fs::remove_file(in_the_way).unwrap();
+        work.send(Work::Call(Box::new(call))).unwrap();
+        let (seen, told_meanwhile) = sync_channel(1);
+        let call = move |_: &dyn SessionStore| seen.send(told.load(Ordering::Acquire)).unwrap();
+        work.send(Work::Call(Box::new(call))).unwrap();
+        drop(work);
+        run(&store, &inbox, Duration::ZERO);
+        assert_eq!(told_meanwhile.recv().unwrap(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_may_pass() {
+        assert!(may_pass(&StoreError::DiskFull { path: "/".into() }));
+        assert!(!may_pass(&StoreError::Poisoned));
+    }
 }

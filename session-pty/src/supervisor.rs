@@ -3,28 +3,33 @@
 //! tokio carries the control plane only. Bytes of sessions go over plain threads ([`crate::SessionHandle`]), and
 //! the store is reached through its own thread.
 
+mod call;
 mod connection;
+mod detach;
 mod listen;
+mod log;
 mod start;
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use session_core::{Clock, Observer, RuntimeError, SessionStore, StoreError};
+use session_core::{
+    Clock, ErrorKind, Observer, RuntimeError, Session, SessionStore, Spawn, StoreError,
+};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::instance::InstanceLock;
-use crate::live::Limits;
+use crate::live::{Beginning, Limits};
 use crate::place::Place;
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::wire::{PROTOCOL_VERSION, SupervisorStatus};
 
+use listen::SocketFile;
+pub(crate) use log::log_line;
 pub use start::Launcher;
 pub(crate) use start::Started;
 
@@ -34,9 +39,6 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How long each step of the ladder takes when the supervisor itself has to end.
 const LAST_GRACE: Duration = Duration::from_secs(1);
-
-/// Sent for a write beyond the limit of a file's size; a number that signal-hook does not name.
-const SIGXFSZ: i32 = 25;
 
 /// What a supervisor is given.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ struct Supervisor {
     runtime: Runtime,
     instance: crate::instance::Instance,
     connections: AtomicUsize,
+    /// No program may start any more: it would be left when the others are ended. Read while one starts.
+    leaving: RwLock<bool>,
     /// Something changed that may make the supervisor needless.
     changed: Arc<Notify>,
     /// Somebody asked it to end.
@@ -94,7 +98,8 @@ pub fn supervise(
 struct Prepared {
     supervisor: Arc<Supervisor>,
     listener: std::os::unix::net::UnixListener,
-    _lock: InstanceLock,
+    socket: SocketFile,
+    lock: InstanceLock,
 }
 
 fn prepare(
@@ -102,7 +107,7 @@ fn prepare(
     clock: impl Clock + Clone + 'static,
     open: impl FnOnce() -> Result<Arc<dyn SessionStore>, StoreError>,
 ) -> Result<Option<Prepared>, RuntimeError> {
-    detach_from_caller(&place)?;
+    detach::detach_from_caller(&place)?;
     let failed = |source| RuntimeError::io("locking the instance", source);
     let Some(lock) = InstanceLock::acquire(&place.instance_lock(), clock.now()).map_err(failed)?
     else {
@@ -115,7 +120,7 @@ fn prepare(
     for lost in store.sweep(&observer)? {
         log_line(&format!("recorded session {} as {}", lost.id(), lost.status()));
     }
-    let listener = listen::bind(&place)?;
+    let (listener, socket) = listen::bind(&place)?;
     let changed = Arc::new(Notify::new());
     let options = RuntimeOptions {
         limits,
@@ -129,41 +134,11 @@ fn prepare(
         runtime,
         instance: lock.instance.clone(),
         connections: AtomicUsize::new(0),
+        leaving: RwLock::new(false),
         changed,
         leave: Notify::new(),
     });
-    Ok(Some(Prepared { supervisor, listener, _lock: lock }))
-}
-
-/// Leaves the caller's session, directory and file creation mask, and keeps errors in the log.
-fn detach_from_caller(place: &Place) -> Result<(), RuntimeError> {
-    let failed = |source: io::Error| RuntimeError::io("starting the supervisor", source);
-    // From the moment that the lock is held, others may ask with this signal to bind again; until there is somebody
-    // to hear it, it must at least not end the process.
-    signal_hook::flag::register(signal_hook::consts::SIGUSR1, Arc::default()).map_err(failed)?;
-    // A caller's limit on file sizes must become an error of the write, not the end of every session.
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(failed)?;
-    crate::os::close_inherited();
-    // Fails only for a process that leads a group already, which is then detached enough.
-    let _leads_already = rustix::process::setsid();
-    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
-    std::env::set_current_dir("/").map_err(failed)?;
-    place.prepare_runtime_dir()?;
-    let log = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(place.log())
-        .map_err(failed)?;
-    rustix::stdio::dup2_stderr(&log).map_err(|error| failed(error.into()))
-}
-
-/// A line in the supervisor's log, which standard error is.
-fn log_line(text: &str) {
-    use std::io::Write as _;
-    // A log on a full disk is no reason to end anything.
-    let _full = writeln!(io::stderr(), "{text}");
+    Ok(Some(Prepared { supervisor, listener, socket, lock }))
 }
 
 impl Prepared {
@@ -171,20 +146,40 @@ impl Prepared {
         let failed = |source| RuntimeError::io("serving clients", source);
         let reactor =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let Self { supervisor, listener, _lock } = self;
-        let served = reactor.block_on(serve(&supervisor, listener)).map_err(failed);
-        // Unlink first: from here on clients start a new instance, which waits for the lock.
-        listen::unlink(&supervisor.place);
-        end_all(&supervisor.runtime);
-        served
+        let Self { supervisor, listener, socket, lock } = self;
+        let served = reactor.block_on(async {
+            let served = serve(&supervisor, listener, socket).await;
+            // Connections go on meanwhile: a program that has just started waits for its client, and whoever ended
+            // one wants to hear of it.
+            supervisor.end_all().await;
+            served
+        });
+        // Closes the connections that are left, which tells those who wait for the end of everything.
+        drop(reactor);
+        // Last: from here on another instance may begin.
+        drop(lock);
+        served.map_err(failed)
     }
 }
 
+/// Serves until there is a reason to leave; clients then find no socket, and start a new instance, which waits for
+/// the lock.
 async fn serve(
     supervisor: &Arc<Supervisor>,
     listener: std::os::unix::net::UnixListener,
+    mut socket: SocketFile,
 ) -> io::Result<()> {
     let mut listener = UnixListener::from_std(listener)?;
+    let served = accept_all(supervisor, &mut listener, &mut socket).await;
+    socket.remove();
+    served
+}
+
+async fn accept_all(
+    supervisor: &Arc<Supervisor>,
+    listener: &mut UnixListener,
+    socket: &mut SocketFile,
+) -> io::Result<()> {
     let mut ends: [Signal; 3] = [
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -202,16 +197,41 @@ async fn serve(
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },
-            _ = bind_again.recv() => match listen::bind(&supervisor.place) {
-                Ok(bound) => listener = UnixListener::from_std(bound)?,
-                Err(error) => log_line(&format!("binding again: {error}")),
-            },
+            _ = bind_again.recv() => {
+                // In place, whoever asked was late or looks elsewhere.
+                if !socket.is_in_place() {
+                    match listen::bind(&supervisor.place) {
+                        Ok((bound, file)) => {
+                            *listener = UnixListener::from_std(bound)?;
+                            *socket = file;
+                        }
+                        Err(error) => log_line(&format!("binding again: {error}")),
+                    }
+                }
+            }
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => {}
             () = supervisor.leave.notified() => return Ok(()),
             () = supervisor.idle() => return Ok(()),
         }
+    }
+}
+
+/// A client's connection among those that are counted.
+struct Connected(Arc<Supervisor>);
+
+impl Connected {
+    fn new(supervisor: &Arc<Supervisor>) -> Self {
+        supervisor.connections.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(supervisor))
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+        self.0.changed.notify_one();
     }
 }
 
@@ -240,15 +260,51 @@ impl Supervisor {
             log_line("refused a client of another user");
             return;
         }
-        this.connections.fetch_add(1, Ordering::AcqRel);
-        let supervisor = Arc::clone(this);
+        let connected = Connected::new(this);
         tokio::spawn(async move {
-            if let Err(error) = connection::serve(&supervisor, stream).await {
+            if let Err(error) = connection::serve(&connected.0, stream).await {
                 log_line(&format!("a client: {error}"));
             }
-            supervisor.connections.fetch_sub(1, Ordering::AcqRel);
-            supervisor.changed.notify_one();
         });
+    }
+
+    /// Starts a program, unless the supervisor is leaving.
+    fn prepare(&self, spawn: Spawn) -> Result<(Session, Beginning), RuntimeError> {
+        let leaving = self.leaving.read().unwrap_or_else(PoisonError::into_inner);
+        if *leaving {
+            return Err(RuntimeError::Remote {
+                kind: ErrorKind::Busy,
+                message: "the supervisor is ending".to_owned(),
+                hint: Some("try again in a moment: the next one is started then".to_owned()),
+            });
+        }
+        self.runtime.prepare(spawn)
+    }
+
+    /// Lets no program start any more, and waits for those that are just starting. While programs run
+    /// and without `force`, says how many instead.
+    fn begin_to_leave(&self, force: bool) -> Result<(), usize> {
+        let mut leaving = self.leaving.write().unwrap_or_else(PoisonError::into_inner);
+        match self.runtime.handles().len() {
+            running if running > 0 && !force => Err(running),
+            _ => {
+                *leaving = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends every program, on a thread of its own, and comes back when each end is recorded.
+    async fn end_all(self: &Arc<Self>) {
+        let supervisor = Arc::clone(self);
+        let ended = call::on_a_thread("end", move || {
+            // With force, nothing keeps it.
+            let _nothing = supervisor.begin_to_leave(true);
+            end_all(&supervisor.runtime);
+        });
+        if let Err(error) = ended.await {
+            log_line(&format!("ending the programs, which hang up now: {error}"));
+        }
     }
 
     fn status(&self) -> SupervisorStatus {
@@ -287,4 +343,56 @@ fn end_all(runtime: &Runtime) {
         let _panicked = stop.join();
     }
     runtime.see_off_viewers(LAST_GRACE);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use session_core::{MemoryStore, SessionId, Timestamp};
+
+    use super::*;
+
+    fn supervisor(directory: &Path) -> Arc<Supervisor> {
+        let clock = || Timestamp::from_millis(1);
+        let place = Place::new(directory.join("data"), directory.join("run"), "sqlite");
+        let lock = InstanceLock::acquire(&directory.join("lock"), clock()).unwrap().unwrap();
+        let store = Arc::new(MemoryStore::new());
+        Arc::new(Supervisor {
+            place,
+            runtime: Runtime::new(store, clock, RuntimeOptions::default()).unwrap(),
+            instance: lock.instance.clone(),
+            connections: AtomicUsize::new(0),
+            leaving: RwLock::new(false),
+            changed: Arc::default(),
+            leave: Notify::new(),
+        })
+    }
+
+    #[test]
+    fn no_program_starts_while_it_leaves() {
+        let directory = tempfile::tempdir().unwrap();
+        let supervisor = supervisor(directory.path());
+        let at = Timestamp::from_millis(1);
+        let session = Session::new(SessionId::from_parts(at, 1), at);
+        let spawn = || Spawn { session: session.clone(), environment: Vec::new(), umask: None };
+        let before = supervisor.prepare(spawn()).unwrap_err();
+        assert_ne!(before.kind(), ErrorKind::Busy);
+        supervisor.begin_to_leave(false).unwrap();
+        assert_eq!(supervisor.prepare(spawn()).unwrap_err().kind(), ErrorKind::Busy);
+    }
+
+    #[test]
+    fn a_connection_that_fails_counts_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let supervisor = supervisor(directory.path());
+        let connected = Connected::new(&supervisor);
+        assert!(supervisor.is_needed());
+        let failed = std::thread::spawn(move || {
+            let _connected = connected;
+            panic!("as a task might");
+        });
+        assert!(failed.join().is_err());
+        assert!(!supervisor.is_needed());
+    }
 }

@@ -1,9 +1,63 @@
 //! The process that holds the terminals: begun when needed, one for each store, trusted only where it is safe.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 
-use crate::home::Home;
+use session_core::{ErrorKind, SessionId};
+use session_pty::client::Typing;
+use session_pty::{Client, Place};
+
+use crate::home::{Home, PATIENCE};
+
+/// Ends by nothing but a kill.
+const STUBBORN: &str = "trap '' HUP TERM; echo ready; while :; do read go; done";
+
+fn place(home: &Home) -> Place {
+    Place::new(home.data(), home.path().join("run"), "sqlite")
+}
+
+fn client(home: &Home) -> Client {
+    Client::connect(&place(home)).unwrap().unwrap()
+}
+
+fn id_of(home: &Home, name: &str) -> SessionId {
+    home.json(&format!("show {name}"))["session"]["id"].as_str().unwrap().parse().unwrap()
+}
+
+/// A frame as PROTOCOL.md has it.
+fn frame(kind: u8, payload: &str) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).unwrap().to_le_bytes();
+    [&[kind][..], &len, payload.as_bytes()].concat()
+}
+
+/// What comes next on the connection.
+fn next_frame(stream: &mut UnixStream) -> (u8, String) {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).unwrap();
+    let len = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
+    let mut payload = vec![0; len as usize];
+    stream.read_exact(&mut payload).unwrap();
+    (head[0], String::from_utf8(payload).unwrap())
+}
+
+/// A connection on which nothing was said yet.
+fn raw(home: &Home) -> UnixStream {
+    let stream = UnixStream::connect(home.path().join("run/supervisor.sock")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// A connection that has said hello.
+fn greeted(home: &Home) -> UnixStream {
+    let mut stream = raw(home);
+    let store = serde_json::json!({"kind": "sqlite", "data_dir": home.data()});
+    let hello = serde_json::json!({"protocol": 1, "version": "test", "store": store});
+    stream.write_all(&frame(0x01, &hello.to_string())).unwrap();
+    assert_eq!(next_frame(&mut stream).0, 0x01);
+    stream
+}
 
 #[test]
 fn what_a_killed_supervisor_held_is_lost_and_its_name_is_free() {
@@ -132,4 +186,124 @@ fn a_supervisor_that_listens_elsewhere_is_named() {
     assert_eq!(home.json("show x")["session"]["process"]["state"], "running", "it is not lost");
     assert_eq!(home.run(["doctor"]).code, 1);
     home.set("SESSION_RUNTIME_DIR", &run);
+}
+
+#[test]
+fn calls_that_wait_long_keep_nobody_else_waiting() {
+    let home = Home::new();
+    home.start("x", STUBBORN);
+    home.ok("wait x --text ready");
+    let id = id_of(&home, "x");
+    let stop =
+        format!(r#"{{"id":1,"call":{{"stop":{{"session":"{id}","grace_ms":{}}}}}}}"#, u64::MAX);
+    let stops: Vec<_> = (0..540)
+        .map(|_| {
+            let mut stream = greeted(&home);
+            stream.write_all(&frame(0x02, &stop)).unwrap();
+            stream
+        })
+        .collect();
+    let mut client = client(&home);
+    assert_eq!(client.live().unwrap().len(), 1);
+    assert_eq!(client.status().unwrap().sessions, 1);
+    client.screen(id, 10).unwrap();
+    home.ok("supervisor stop --force");
+    drop(stops);
+}
+
+#[test]
+fn a_shutdown_returns_when_every_end_is_recorded() {
+    let home = Home::new();
+    for name in ["x", "y"] {
+        home.start(name, STUBBORN);
+        home.ok(&format!("wait {name} --text ready"));
+    }
+    // Somebody who waits for the end hears of it, too.
+    let (waiting, id) = (client(&home), id_of(&home, "x"));
+    let viewer = session_pty::ViewerSpec { feed: session_pty::Feed::Events, ..Default::default() };
+    let mut watched = waiting.attach(id, viewer).unwrap();
+    client(&home).shutdown(true).unwrap();
+    for name in ["x", "y"] {
+        let process = home.json(&format!("show {name}"))["session"]["process"].clone();
+        assert_eq!(
+            (process["state"].as_str(), process["exit"]["signal"].as_i64()),
+            (Some("exited"), Some(9)),
+            "{process}"
+        );
+    }
+    while let Some(event) = watched.next(Some(PATIENCE)).unwrap() {
+        assert_ne!(event, session_pty::client::StreamEvent::Closed);
+        if matches!(event, session_pty::client::StreamEvent::Exited(_)) {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_supervisor_that_leaves_starts_nothing() {
+    let home = Home::new();
+    home.start("x", STUBBORN);
+    home.ok("wait x --text ready");
+    let session = home.json("show x")["session"].clone();
+    let mut early = greeted(&home);
+    let mut leaving = greeted(&home);
+    leaving.write_all(&frame(0x02, r#"{"id":1,"call":{"shutdown":{"force":true}}}"#)).unwrap();
+    assert_eq!(next_frame(&mut leaving).1, r#"{"id":1,"ok":null}"#);
+    let call = serde_json::json!({"spawn": {"session": session, "umask": null, "viewer": null}});
+    early.write_all(&frame(0x02, &serde_json::json!({"id": 1, "call": call}).to_string())).unwrap();
+    let (kind, reply) = next_frame(&mut early);
+    let reply: serde_json::Value = serde_json::from_str(&reply).unwrap();
+    assert_eq!((kind, reply["error"]["kind"].as_str()), (0x03, Some("busy")), "{reply}");
+}
+
+#[test]
+fn a_screen_larger_than_a_frame_arrives_whole() {
+    let home = Home::new();
+    // Each cell with two colours of its own: some forty bytes.
+    let script = "awk 'BEGIN { for (y = 0; y < 2100; y++) for (x = 0; x < 300; x++) \
+        printf \"\\033[38;2;%d;%d;1%d;48;2;2%d;%d;%dm#\", 100 + x % 99, 100 + y % 99, 10 + x % 80, \
+        10 + x % 40, 100 + x % 55, 100 + y % 77 }'; echo; echo ready; read go";
+    let words = ["new", "x", "-d", "--size", "300x50", "--", "sh", "-c", script];
+    assert_eq!(home.run(words).code, 0);
+    home.ok("wait x --text ready");
+    let (_, screen) = client(&home).screen(id_of(&home, "x"), 2000).unwrap();
+    assert!(screen.len() > 16 << 20, "{} bytes", screen.len());
+    assert!(screen.windows(5).rev().take(1 << 20).any(|end| end == b"ready"));
+}
+
+#[test]
+fn more_than_a_request_may_bring_is_refused() {
+    let home = Home::new();
+    home.start("x", "stty raw -echo; echo ready; exec cat >/dev/null");
+    home.ok("wait x --text ready");
+    let (mut client, id) = (client(&home), id_of(&home, "x"));
+    client.write(id, &vec![b'x'; 3 << 20], Typing::Keys).unwrap();
+    let refused = client.write(id, &vec![b'x'; 17 << 20], Typing::Keys).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+    client.write(id, b"x", Typing::Keys).unwrap();
+}
+
+#[test]
+fn a_client_of_another_protocol_is_told() {
+    let home = Home::new();
+    home.start("x", "read go");
+    let mut stream = raw(&home);
+    stream.write_all(&frame(0x01, r#"{"protocol":2,"who":"a client to come"}"#)).unwrap();
+    let (kind, reply) = next_frame(&mut stream);
+    let reply: serde_json::Value = serde_json::from_str(&reply).unwrap();
+    assert_eq!((kind, reply["error"]["kind"].as_str()), (0x03, Some("newer-version")), "{reply}");
+}
+
+#[test]
+fn a_socket_that_is_gone_is_made_again_and_a_living_one_is_left_alone() {
+    let home = Home::new();
+    home.start("x", "read go");
+    let status = home.json("supervisor status");
+    fs::remove_dir_all(home.path().join("run")).unwrap();
+    home.start("y", "read go");
+    let again = home.json("supervisor status");
+    assert_eq!(
+        (&again["supervisor_pid"], again["sessions"].as_i64()),
+        (&status["supervisor_pid"], Some(2))
+    );
 }

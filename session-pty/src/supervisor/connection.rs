@@ -5,42 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
-use session_core::{ErrorKind, RuntimeError, SessionId, SessionStoreExt as _, Spawn, StoreError};
+use session_core::ErrorKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::Supervisor;
-use crate::environment;
-use crate::live::SessionHandle;
+use super::call::{Outcome, Watch, answer};
 use crate::wire::{
-    CAPABILITIES, Call, Decoder, Frame, Hello, Kind, PROTOCOL_VERSION, Refusal, Reply, Request,
-    ViewerSpec, encode,
+    Blob, CAPABILITIES, Decoder, Frame, Hello, HelloError, Kind, MAX_BLOB, PROTOCOL_VERSION,
+    Refusal, Reply, encode, pieces,
 };
 
 /// How long a client may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a client may take to read that its program has started, or that the supervisor ends.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A client's connection while it makes calls.
 struct Connection {
     stream: UnixStream,
     decoder: Decoder,
-}
-
-/// What a call leads to.
-enum Outcome {
-    /// A result, with bytes that belong to it.
-    Answer(Box<RawValue>, Option<Vec<u8>>),
-    /// The connection becomes a viewer's stream.
-    Watch(Box<RawValue>, Watch),
-    /// The supervisor ends after the answer.
-    Leave,
-}
-
-/// Who begins to watch what.
-enum Watch {
-    Running(SessionHandle, ViewerSpec),
-    Beginning(crate::live::Beginning, ViewerSpec),
 }
 
 /// Serves one client to its end.
@@ -55,33 +40,35 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) -> i
     }
     connection.send(Kind::Hello, &own_hello(supervisor)).await?;
 
-    let mut blob = None;
+    let mut blob = Blob::of_at_most(MAX_BLOB);
     while let Some(frame) = connection.frame().await? {
         match frame.kind {
-            Kind::Blob => blob = Some(frame.payload),
+            Kind::Blob => blob.push(frame.payload),
             Kind::Request => {
                 let (id, outcome) = answer(supervisor, &frame.payload, blob.take()).await;
                 match outcome {
                     Ok(Outcome::Answer(ok, bytes)) => {
-                        if let Some(bytes) = bytes {
-                            connection.stream.write_all(&encode(Kind::Blob, &bytes)).await?;
+                        for piece in pieces(&bytes) {
+                            connection.stream.write_all(&piece).await?;
                         }
                         connection.reply(&Reply { id, ok: Some(ok), error: None }).await?;
                     }
                     Ok(Outcome::Watch(ok, watch)) => {
-                        connection.reply(&Reply { id, ok: Some(ok), error: None }).await?;
+                        let reply = Reply { id, ok: Some(ok), error: None };
+                        connection.reply_within(REPLY_TIMEOUT, &reply).await?;
                         return connection.become_viewer(watch);
                     }
-                    Ok(Outcome::Leave) => {
-                        let ok = Some(raw(&()));
-                        connection.reply(&Reply { id, ok, error: None }).await?;
+                    Ok(Outcome::Leave(ok)) => {
+                        let reply = Reply { id, ok: Some(ok), error: None };
+                        let told = connection.reply_within(REPLY_TIMEOUT, &reply).await;
                         supervisor.leave.notify_one();
+                        told?;
                         // The connection closes when everything has ended, which is what the client waits for.
                         return std::future::pending().await;
                     }
                     Err(error) => {
-                        let refusal = Refusal::new(&error, hint(&error));
-                        connection.reply(&Reply { id, ok: None, error: Some(refusal) }).await?;
+                        let error = Some(Refusal::new(&error));
+                        connection.reply(&Reply { id, ok: None, error }).await?;
                     }
                 }
             }
@@ -107,21 +94,19 @@ fn check_hello(supervisor: &Supervisor, frame: &Frame) -> Result<(), Refusal> {
         message,
         hint: Some(hint.to_owned()),
     };
-    let hello: Hello = match (frame.kind, serde_json::from_slice(&frame.payload)) {
-        (Kind::Hello, Ok(hello)) => hello,
-        _ => {
-            let message = "the first frame must be a hello".to_owned();
-            return Err(refusal(ErrorKind::Internal, message, "is this a session client?"));
+    let hello = Hello::from_frame(frame).map_err(|error| match error {
+        HelloError::OtherProtocol(other) => {
+            let message =
+                format!("the supervisor speaks protocol {PROTOCOL_VERSION}, this client {other}");
+            let hint =
+                "end the supervisor with the version that started it: session supervisor stop";
+            refusal(ErrorKind::NewerVersion, message, hint)
         }
-    };
-    if hello.protocol != PROTOCOL_VERSION {
-        let message = format!(
-            "the supervisor speaks protocol {PROTOCOL_VERSION}, this client {}",
-            hello.protocol
-        );
-        let hint = "end the supervisor with the version that started it: session supervisor stop";
-        return Err(refusal(ErrorKind::NewerVersion, message, hint));
-    }
+        HelloError::NoHello => {
+            let message = "the first frame must be a hello".to_owned();
+            refusal(ErrorKind::Internal, message, "is this a session client?")
+        }
+    })?;
     let own = supervisor.place.identity();
     if hello.store != own {
         let message = format!(
@@ -132,147 +117,6 @@ fn check_hello(supervisor: &Supervisor, frame: &Frame) -> Result<(), Refusal> {
         return Err(refusal(ErrorKind::WrongStore, message, "choose another --runtime-dir"));
     }
     Ok(())
-}
-
-async fn answer(
-    supervisor: &Arc<Supervisor>,
-    payload: &[u8],
-    blob: Option<Vec<u8>>,
-) -> (u64, Result<Outcome, RuntimeError>) {
-    match serde_json::from_slice::<Request>(payload) {
-        Ok(request) => {
-            let supervisor = Arc::clone(supervisor);
-            let outcome =
-                blocking(move || act(&supervisor, request.call, blob.unwrap_or_default()));
-            (request.id, outcome.await)
-        }
-        Err(error) => {
-            #[derive(serde::Deserialize)]
-            struct Numbered {
-                id: u64,
-            }
-            let id = serde_json::from_slice::<Numbered>(payload).map_or(0, |numbered| numbered.id);
-            let message = format!("the supervisor does not understand the call: {error}");
-            let hint =
-                Some("is the client of another version? session supervisor status".to_owned());
-            (id, Err(RuntimeError::Remote { kind: ErrorKind::Unsupported, message, hint }))
-        }
-    }
-}
-
-/// Runs what may wait for the store, a program or a terminal beside the control plane. Each of these is bounded.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "every call ends by itself: the ladder and typing have deadlines"
-)]
-async fn blocking(
-    act: impl FnOnce() -> Result<Outcome, RuntimeError> + Send + 'static,
-) -> Result<Outcome, RuntimeError> {
-    let panicked = |_| RuntimeError::Remote {
-        kind: ErrorKind::Internal,
-        message: "the supervisor failed at this call".to_owned(),
-        hint: Some("its log says more: session doctor".to_owned()),
-    };
-    tokio::task::spawn_blocking(act).await.map_err(panicked)?
-}
-
-fn act(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome, RuntimeError> {
-    let runtime = &supervisor.runtime;
-    match call {
-        Call::Spawn { session, umask, viewer } => {
-            let environment = environment::decode(&blob);
-            let (session, beginning) =
-                runtime.prepare(Spawn { session: *session, environment, umask })?;
-            match viewer {
-                Some(viewer) => {
-                    note_attached(supervisor, session.id(), &viewer);
-                    Ok(Outcome::Watch(raw(&session), Watch::Beginning(beginning, viewer)))
-                }
-                None => {
-                    beginning.begin(None);
-                    answered(&session)
-                }
-            }
-        }
-        Call::Attach { session, viewer } => {
-            let handle = runtime.handle(session)?;
-            note_attached(supervisor, session, &viewer);
-            Ok(Outcome::Watch(raw(&()), Watch::Running(handle, viewer)))
-        }
-        Call::Write { session, paste: true } => {
-            runtime.handle(session)?.paste(&blob)?;
-            answered(&())
-        }
-        Call::Write { session, paste: false } => {
-            runtime.handle(session)?.write(&blob)?;
-            answered(&())
-        }
-        Call::Resize { session, size } => answered(&runtime.handle(session)?.resize(size)?),
-        Call::Detach { session, all } => answered(&runtime.handle(session)?.detach(all)?),
-        Call::Stop { session, grace_ms } => {
-            let exit = runtime.handle(session)?.stop(Duration::from_millis(grace_ms))?;
-            answered(&crate::wire::ExitMessage::new(exit))
-        }
-        Call::Screen { session, history } => {
-            let (size, screen) = runtime.handle(session)?.screen(history);
-            Ok(Outcome::Answer(raw(&size), Some(screen)))
-        }
-        Call::Log { session } => {
-            Ok(Outcome::Answer(raw(&()), Some(runtime.handle(session)?.log())))
-        }
-        Call::Live => {
-            let live: Vec<_> = runtime.handles().iter().map(|handle| handle.live()).collect();
-            answered(&live)
-        }
-        Call::Status => answered(&supervisor.status()),
-        Call::Shutdown { force } => {
-            let running = runtime.handles().len();
-            if running > 0 && !force {
-                return Err(RuntimeError::Remote {
-                    kind: ErrorKind::StillRunning,
-                    message: format!("{running} sessions are still running"),
-                    hint: Some("--force ends them too".to_owned()),
-                });
-            }
-            Ok(Outcome::Leave)
-        }
-    }
-}
-
-/// Records when somebody last sat down at a session. Nobody waits for it, and no viewer is refused because of it.
-fn note_attached(supervisor: &Supervisor, id: SessionId, viewer: &ViewerSpec) {
-    if !viewer.terminal || viewer.read_only {
-        return;
-    }
-    let at = supervisor.runtime.now();
-    supervisor.runtime.recorder().post(move |store| {
-        let noted = store.update_with(id, at, |session| {
-            if let Some(process) = &mut session.process {
-                process.last_attached_at = Some(at);
-            }
-            session.lifecycle.last_active_at = at;
-            Ok::<_, StoreError>(())
-        });
-        if let Err(error) = noted {
-            super::log_line(&format!("recording an attach to {id}: {error}"));
-        }
-    });
-}
-
-fn answered(value: &impl Serialize) -> Result<Outcome, RuntimeError> {
-    Ok(Outcome::Answer(raw(value), None))
-}
-
-/// A value of ours as JSON text: none of them has a form that could fail.
-fn raw(value: &impl Serialize) -> Box<RawValue> {
-    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-fn hint(error: &RuntimeError) -> Option<String> {
-    match error {
-        RuntimeError::Remote { hint, .. } => hint.clone(),
-        _ => None,
-    }
 }
 
 impl Connection {
@@ -298,6 +142,12 @@ impl Connection {
         self.send(Kind::Reply, reply).await
     }
 
+    /// As [`Self::reply`], to a client that may not read: what waits for the reply must not wait for ever.
+    async fn reply_within(&mut self, timeout: Duration, reply: &Reply) -> io::Result<()> {
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it does not read the reply");
+        tokio::time::timeout(timeout, self.reply(reply)).await.map_err(late)?
+    }
+
     /// Gives the socket, with what was read from it already, to the session's relay.
     fn become_viewer(self, watch: Watch) -> io::Result<()> {
         let stream = self.stream.into_std()?;
@@ -312,5 +162,24 @@ impl Connection {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_does_not_read_is_not_waited_for() {
+        let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        reactor.block_on(async {
+            let (stream, _deaf) = UnixStream::pair().unwrap();
+            stream.writable().await.unwrap();
+            while stream.try_write(&[0; 4096]).is_ok() {}
+            let mut connection = Connection { stream, decoder: Decoder::default() };
+            let reply = Reply { id: 1, ok: None, error: None };
+            let told = connection.reply_within(Duration::from_millis(1), &reply).await;
+            assert_eq!(told.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        });
     }
 }

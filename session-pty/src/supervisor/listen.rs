@@ -2,52 +2,112 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use session_core::{ErrorKind, RuntimeError};
 
+use super::log_line;
 use crate::instance::Instance;
 use crate::place::Place;
 
-/// Binds the socket. The caller holds the instance lock, so a socket that is there is stale, unless it belongs to
-/// the supervisor of another store that was given the same runtime directory.
-pub(super) fn bind(place: &Place) -> Result<UnixListener, RuntimeError> {
+/// The file of a socket that this process has bound: what is at its path may be somebody else's by now.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    /// Whether it still is what clients find.
+    pub(super) fn is_in_place(&self) -> bool {
+        identity(&self.path).is_ok_and(|found| found == self.identity)
+    }
+
+    /// Removes it, unless another one has taken its place.
+    pub(super) fn remove(&self) {
+        if self.is_in_place()
+            && let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            log_line(&format!("removing the socket: {error}"));
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Binds the socket. The caller holds the instance lock and has no socket in place, so one that is there is stale,
+/// unless it belongs to the supervisor of another store that was given the same runtime directory.
+pub(super) fn bind(place: &Place) -> Result<(UnixListener, SocketFile), RuntimeError> {
     place.prepare_runtime_dir()?;
-    let socket = place.socket();
+    let path = place.socket();
     let failed = |source| RuntimeError::io("listening", source);
-    if fs::symlink_metadata(&socket).is_ok() {
-        if UnixStream::connect(&socket).is_ok() {
+    if fs::symlink_metadata(&path).is_ok() {
+        if UnixStream::connect(&path).is_ok() {
             return Err(RuntimeError::Remote {
                 kind: ErrorKind::WrongStore,
-                message: format!("{} serves another store", socket.display()),
+                message: format!("{} serves another store", path.display()),
                 hint: Some("choose another --runtime-dir for this store".to_owned()),
             });
         }
-        fs::remove_file(&socket).map_err(failed)?;
+        fs::remove_file(&path).map_err(failed)?;
     }
-    let listener = UnixListener::bind(&socket).map_err(failed)?;
-    fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    let identity = identity(&path).map_err(failed)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
-}
-
-/// Removes the socket, which this process has bound.
-pub(super) fn unlink(place: &Place) {
-    if let Err(error) = fs::remove_file(place.socket())
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        super::log_line(&format!("removing the socket: {error}"));
-    }
+    Ok((listener, SocketFile { path, identity }))
 }
 
 /// Asks the living instance to bind its socket again: a logout may have removed the runtime directory.
 pub(super) fn ask_to_bind_again(lock: &Path) {
     let Ok(Some(instance)) = Instance::alive(lock) else { return };
-    let pid = i32::try_from(instance.pid).ok().and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
+    if let Some(process) = instance.process() {
         // One that is gone by now is replaced by whoever tries next.
-        let _gone = rustix::process::kill_process(pid, rustix::process::Signal::USR1);
+        let _gone = rustix::process::pidfd_send_signal(process, rustix::process::Signal::USR1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(directory: &Path) -> Place {
+        Place::new(directory.join("data"), directory.join("run"), "sqlite")
+    }
+
+    #[test]
+    fn only_the_own_socket_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(directory.path());
+        let (first, file) = bind(&place).unwrap();
+        assert!(file.is_in_place());
+        // Somebody else's, in the same place.
+        fs::rename(place.socket(), directory.path().join("aside")).unwrap();
+        let other = UnixListener::bind(place.socket()).unwrap();
+        assert!(!file.is_in_place());
+        file.remove();
+        assert!(place.socket().exists(), "it is not ours to remove");
+
+        fs::rename(directory.path().join("aside"), place.socket()).unwrap();
+        assert!(file.is_in_place());
+        file.remove();
+        assert!(!place.socket().exists());
+        drop((first, other));
+    }
+
+    #[test]
+    fn a_stale_socket_is_taken_over_and_a_living_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(directory.path());
+        let (listener, _) = bind(&place).unwrap();
+        assert_eq!(bind(&place).unwrap_err().kind(), ErrorKind::WrongStore);
+        drop(listener);
+        bind(&place).unwrap();
     }
 }

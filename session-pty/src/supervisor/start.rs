@@ -4,10 +4,12 @@
 //! itself. Its standard output is a pipe on which it says one line of JSON: ready, somebody else is, or why not.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
 use session_core::RuntimeError;
 
@@ -48,9 +50,10 @@ impl Launcher {
     /// Starts a supervisor and waits until it listens or has said why it does not.
     ///
     /// # Errors
-    /// What the supervisor said, or that it ended without a word.
-    pub(crate) fn start(&self) -> Result<Started, RuntimeError> {
+    /// What the supervisor said, that it ended without a word, or that it said nothing within `timeout`.
+    pub(crate) fn start(&self, timeout: Duration) -> Result<Started, RuntimeError> {
         let failed = |source| RuntimeError::io("starting the supervisor", source);
+        let deadline = Instant::now() + timeout;
         let program = match &self.program {
             Some(program) => program.clone(),
             None => crate::os::own_program().map_err(failed)?,
@@ -62,29 +65,57 @@ impl Launcher {
             .stderr(Stdio::null())
             .spawn()
             .map_err(failed)?;
-        let mut line = String::new();
-        if let Some(pipe) = child.stdout.take() {
-            // A line is short; whatever writes more is not our supervisor.
-            BufReader::new(pipe.take(64 << 10)).read_line(&mut line).map_err(failed)?;
-        }
-        match serde_json::from_str(&line) {
-            Ok(Line::Ready) => {
-                // It outlives this process; if not, it must not stay behind as a zombie.
-                std::thread::spawn(move || child.wait());
-                Ok(Started::Ready)
-            }
-            Ok(Line::AlreadyThere) => child.wait().map(|_| Started::AlreadyThere).map_err(failed),
-            Ok(Line::Failed(refusal)) => {
-                child.wait().map_err(failed)?;
-                Err(refusal.into_error())
-            }
+        let pipe = child.stdout.take();
+        // It outlives this process, as a rule; if not, it must not stay behind as a zombie.
+        let (ended, end) = std::sync::mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            let _nobody_waits = child.wait().map(|status| ended.send(status));
+        });
+        let line = match pipe {
+            Some(pipe) => first_line(pipe, deadline).map_err(failed)?,
+            None => Some(Vec::new()),
+        };
+        let Some(line) = line else { return Err(LATE) };
+        match serde_json::from_slice(&line) {
+            Ok(Line::Ready) => Ok(Started::Ready),
+            Ok(Line::AlreadyThere) => Ok(Started::AlreadyThere),
+            Ok(Line::Failed(refusal)) => Err(refusal.into_error()),
             Err(_) => {
-                let status = child.wait().map_err(failed)?;
+                let left = deadline.saturating_duration_since(Instant::now());
+                let Ok(status) = end.recv_timeout(left) else { return Err(LATE) };
                 let text = format!("it ended without a word ({status})");
                 Err(failed(std::io::Error::other(text)))
             }
         }
     }
+}
+
+const LATE: RuntimeError = RuntimeError::Timeout { what: "the start of the supervisor" };
+
+/// What comes on the pipe up to the end of the first line; `None` when that does not come in time.
+fn first_line(mut pipe: ChildStdout, deadline: Instant) -> std::io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    // A line is short; whatever writes more is not our supervisor.
+    while !line.ends_with(b"\n") && line.len() < 64 << 10 {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, Some(&left)) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let mut buffer = [0; 4096];
+        match pipe.read(&mut buffer)? {
+            0 => break,
+            len => line.extend_from_slice(&buffer[..len]),
+        }
+    }
+    Ok(Some(line))
 }
 
 impl Report {
@@ -101,7 +132,7 @@ impl Report {
     }
 
     pub(super) fn failed(self, error: &RuntimeError) {
-        Self::say(&Line::Failed(Refusal::new(error, None)));
+        Self::say(&Line::Failed(Refusal::new(error)));
     }
 
     /// Says the line and closes the pipe, so that the launcher's own caller sees its end too.
@@ -114,5 +145,41 @@ impl Report {
         if let Ok(null) = File::options().write(true).open("/dev/null") {
             let _pipe_stays = rustix::stdio::dup2_stdout(&null);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use session_core::ErrorKind;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn launcher(script: &str) -> Launcher {
+        Launcher { program: Some("/bin/sh".into()), args: vec!["-c".into(), script.into()] }
+    }
+
+    #[test]
+    fn one_that_says_nothing_is_not_waited_for() {
+        let started = launcher("exec sleep 5").start(Duration::from_millis(1));
+        assert_eq!(started.unwrap_err().kind(), ErrorKind::Timeout);
+        // Nor one that babbles and stays.
+        let started = launcher("echo hello; exec sleep 5").start(Duration::from_millis(1));
+        assert_eq!(started.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+
+    #[test]
+    fn what_it_says_arrives() {
+        assert_eq!(launcher("echo '\"ready\"'").start(LONG).unwrap(), Started::Ready);
+        let there = launcher("echo '\"already-there\"'").start(LONG);
+        assert_eq!(there.unwrap(), Started::AlreadyThere);
+        let silent = launcher("exit 3").start(LONG).unwrap_err();
+        let RuntimeError::Io { source, .. } = silent else { panic!("{silent:?}") };
+        assert!(source.to_string().contains("3"), "{source}");
+        let refused = r#"echo '{"failed":{"kind":"wrong-store","message":"no","hint":"other"}}'"#;
+        let refused = launcher(refused).start(LONG).unwrap_err();
+        let RuntimeError::Remote { kind, hint, .. } = refused else { panic!("{refused:?}") };
+        assert_eq!((kind, hint.as_deref()), (ErrorKind::WrongStore, Some("other")));
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use session_core::{ErrorKind, Exit, RuntimeError, Session, SessionId, TerminalSize, Timestamp};
 
+use super::frame::{Frame, Kind};
+
 /// The version of the protocol. A peer of another major version is refused.
 pub(crate) const PROTOCOL_VERSION: u32 = 1;
 
@@ -23,6 +25,15 @@ pub(crate) struct Hello {
     pub(crate) capabilities: Vec<String>,
     /// The store that the speaker works on.
     pub(crate) store: StoreIdentity,
+}
+
+/// Why a first frame is no hello that can be worked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HelloError {
+    /// The peer speaks this version of the protocol.
+    OtherProtocol(u32),
+    /// The peer is something else altogether.
+    NoHello,
 }
 
 /// Which store a supervisor serves: the same supervisor must never serve two.
@@ -234,9 +245,28 @@ impl Default for ViewerSpec {
     }
 }
 
+impl Hello {
+    /// The hello in a peer's first frame. Of another protocol, nothing but its version is looked at.
+    pub(crate) fn from_frame(frame: &Frame) -> Result<Self, HelloError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            protocol: u32,
+        }
+        if frame.kind != Kind::Hello {
+            return Err(HelloError::NoHello);
+        }
+        let Versioned { protocol } =
+            serde_json::from_slice(&frame.payload).map_err(|_| HelloError::NoHello)?;
+        if protocol != PROTOCOL_VERSION {
+            return Err(HelloError::OtherProtocol(protocol));
+        }
+        serde_json::from_slice(&frame.payload).map_err(|_| HelloError::NoHello)
+    }
+}
+
 impl Refusal {
     /// The error as it goes over the wire: one line, all causes in it.
-    pub(crate) fn new(error: &RuntimeError, hint: Option<String>) -> Self {
+    pub(crate) fn new(error: &RuntimeError) -> Self {
         let mut message = error.to_string();
         let mut cause = std::error::Error::source(error);
         while let Some(source) = cause {
@@ -247,6 +277,10 @@ impl Refusal {
             }
             cause = source.source();
         }
+        let hint = match error {
+            RuntimeError::Remote { hint, .. } => hint.clone(),
+            _ => None,
+        };
         Self { kind: error.kind().as_str().to_owned(), message, hint }
     }
 
@@ -267,5 +301,41 @@ impl ExitMessage {
 
     pub(crate) fn exit(self) -> Exit {
         self.exit.unwrap_or(Exit::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_the_hint_of_its_error() {
+        let error = RuntimeError::Remote {
+            kind: ErrorKind::WrongStore,
+            message: "not this one".to_owned(),
+            hint: Some("try another".to_owned()),
+        };
+        let RuntimeError::Remote { kind, message, hint } = Refusal::new(&error).into_error() else {
+            panic!("it stays what it was");
+        };
+        assert_eq!(
+            (kind, &*message, hint.as_deref()),
+            (ErrorKind::WrongStore, "not this one", Some("try another"))
+        );
+    }
+
+    #[test]
+    fn a_hello_of_another_protocol_is_known_by_its_number_alone() {
+        let hello = |kind, text: &str| {
+            let frame = Frame { kind, payload: text.as_bytes().to_vec() };
+            Hello::from_frame(&frame).map(|hello| hello.store.kind)
+        };
+        let own = r#"{"protocol":1,"version":"x","store":{"kind":"sqlite","data_dir":"/d"}}"#;
+        assert_eq!(hello(Kind::Hello, own), Ok("sqlite".to_owned()));
+        let newer = r#"{"protocol":2,"stores":["/d"]}"#;
+        assert_eq!(hello(Kind::Hello, newer), Err(HelloError::OtherProtocol(2)));
+        assert_eq!(hello(Kind::Request, own), Err(HelloError::NoHello));
+        assert_eq!(hello(Kind::Hello, r#"{"protocol":1}"#), Err(HelloError::NoHello));
+        assert_eq!(hello(Kind::Hello, "220 mail"), Err(HelloError::NoHello));
     }
 }
