@@ -68,3 +68,22 @@ fn a_session_is_not_shown_inside_itself() {
     home.ok("wait x --text schema_version");
     assert!(home.ok("logs x").contains("cannot be shown inside itself"));
 }
+
+#[test]
+fn signals_that_the_first_caller_ignores_end_programs_all_the_same() {
+    let home = Home::new();
+    let program = env!("CARGO_BIN_EXE_session");
+    let line = format!(
+        "trap '' HUP INT QUIT TSTP TTOU USR1 USR2 CHLD; exec {program} new x -d -- grep SigIgn /proc/self/status"
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.arg("-c").arg(line).env_clear().envs(home.variables());
+    shell.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let ran = crate::home::finished(shell, b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(home.run(["wait", "x"]).code, 0);
+    let line = home.ok("logs x");
+    let ignored = u64::from_str_radix(line.trim_start_matches("SigIgn:").trim(), 16).unwrap();
+    // Above the first 31 are those that the C library keeps for itself.
+    assert_eq!(ignored & 0x7fff_ffff, 0, "{line}");
+}
