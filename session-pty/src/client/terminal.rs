@@ -3,14 +3,13 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use session_core::{Exit, RuntimeError, TerminalSize};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 
-use super::detach::{DetachKey, Matcher};
+use super::detach::{DetachKey, ESCAPE_WAIT, Matcher};
 use crate::screen::RESTORE;
 use crate::stream::{StreamEvent, ViewerStream};
 use crate::wire::{Kind, encode};
@@ -30,9 +29,6 @@ pub enum AttachEnd {
     /// The terminal is gone, or this process was told to end.
     TerminalGone,
 }
-
-/// A key that begins like a sequence and does not go on is passed on after this.
-const ESCAPE_WAIT: Duration = Duration::from_millis(30);
 
 /// Bytes for the terminal that may wait here; beyond it the supervisor is not read, and decides what to leave out.
 const OUTPUT_LIMIT: usize = 256 << 10;
