@@ -140,6 +140,17 @@ impl ViewerStream {
         self.send(Kind::Detach, b"")
     }
 
+    /// Says that it leaves, when that can be said in time; the supervisor closes the stream when it has read
+    /// everything before that.
+    pub(crate) fn leave_before(&mut self, deadline: Option<Instant>) -> Result<(), RuntimeError> {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // No time at all would mean to wait for ever.
+        let left = left.map(|left| left.max(Duration::from_millis(1)));
+        let limited = self.stream.set_write_timeout(left);
+        limited.map_err(|source| RuntimeError::io("leaving the session", source))?;
+        self.send(Kind::Detach, b"")
+    }
+
     /// A second handle for typing from another thread.
     ///
     /// # Errors
