@@ -41,6 +41,9 @@ pub enum StreamEvent {
     Closed,
 }
 
+/// Typed bytes are cut at this.
+const TYPED_CHUNK: usize = 64 << 10;
+
 impl ViewerStream {
     pub(crate) const fn new(stream: UnixStream, decoder: Decoder) -> Self {
         Self { stream, decoder }
@@ -51,8 +54,15 @@ impl ViewerStream {
     /// # Errors
     /// What the operating system says, or that what came makes no sense.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<StreamEvent>, RuntimeError> {
+        self.next_before(timeout.and_then(deadline_after))
+    }
+
+    /// As [`Self::next`], up to a moment; `None` waits for ever.
+    pub(crate) fn next_before(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<StreamEvent>, RuntimeError> {
         let failed = |source| RuntimeError::io("watching a session", source);
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
         loop {
             if let Some(event) = self.buffered().map_err(failed)? {
                 return Ok(Some(event));
@@ -96,12 +106,12 @@ impl ViewerStream {
         }
     }
 
-    /// Types bytes.
+    /// Types bytes. What is long goes in pieces, so that no length of it is too much for a frame.
     ///
     /// # Errors
     /// When the supervisor is gone.
     pub fn input(&mut self, bytes: &[u8]) -> Result<(), RuntimeError> {
-        self.send(Kind::Input, bytes)
+        bytes.chunks(TYPED_CHUNK).try_for_each(|chunk| self.send(Kind::Input, chunk))
     }
 
     /// Says that no more will be typed: the end-of-file character is typed once the program waits for input.
@@ -130,6 +140,17 @@ impl ViewerStream {
         self.send(Kind::Detach, b"")
     }
 
+    /// Says that it leaves, when that can be said in time; the supervisor closes the stream when it has read
+    /// everything before that.
+    pub(crate) fn leave_before(&mut self, deadline: Option<Instant>) -> Result<(), RuntimeError> {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // No time at all would mean to wait for ever.
+        let left = left.map(|left| left.max(Duration::from_millis(1)));
+        let limited = self.stream.set_write_timeout(left);
+        limited.map_err(|source| RuntimeError::io("leaving the session", source))?;
+        self.send(Kind::Detach, b"")
+    }
+
     /// A second handle for typing from another thread.
     ///
     /// # Errors
@@ -148,6 +169,11 @@ impl AsFd for ViewerStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
+}
+
+/// When a time span from now on is over; `None` when that is beyond any clock.
+pub(crate) fn deadline_after(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout)
 }
 
 fn event(frame: Frame) -> io::Result<Option<StreamEvent>> {
@@ -172,4 +198,43 @@ fn split_gap(payload: &[u8]) -> (u64, &[u8]) {
     payload
         .split_first_chunk()
         .map_or((0, payload), |(missed, screen)| (u64::from_le_bytes(*missed), screen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest payload that either side accepts.
+    const MAX_PAYLOAD: usize = 16 << 20;
+
+    #[test]
+    fn a_timeout_beyond_any_clock_waits_for_ever() {
+        let (stream, mut supervisor) = UnixStream::pair().unwrap();
+        let mut stream = ViewerStream::new(stream, Decoder::default());
+        supervisor.write_all(&encode(Kind::Output, b"here")).unwrap();
+        let event = stream.next(Some(Duration::MAX)).unwrap();
+        assert_eq!(event, Some(StreamEvent::Output(b"here".to_vec())));
+        drop(supervisor);
+        assert_eq!(stream.next(Some(Duration::MAX)).unwrap(), Some(StreamEvent::Closed));
+    }
+
+    #[test]
+    fn typing_longer_than_a_frame_may_be_arrives_whole() {
+        let (stream, mut supervisor) = UnixStream::pair().unwrap();
+        let mut stream = ViewerStream::new(stream, Decoder::default());
+        let typed: Vec<u8> = (0_u8..=250).cycle().take(MAX_PAYLOAD + 1).collect();
+        let expected = typed.clone();
+        let typist = std::thread::spawn(move || stream.input(&typed));
+        let (mut decoder, mut arrived) = (Decoder::default(), Vec::new());
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(len @ 1..) = supervisor.read(&mut buffer) {
+            decoder.push(&buffer[..len]);
+            while let Some(frame) = decoder.next().unwrap() {
+                assert_eq!(frame.kind, Kind::Input);
+                arrived.extend_from_slice(&frame.payload);
+            }
+        }
+        typist.join().unwrap().unwrap();
+        assert!(arrived == expected, "{} of {} bytes", arrived.len(), expected.len());
+    }
 }

@@ -1,10 +1,10 @@
 //! Watching a program as events: a viewer's stream behind the core's trait.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use session_core::{Exit, RuntimeError, RuntimeEvent, Subscription};
 
-use crate::stream::{StreamEvent, ViewerStream};
+use crate::stream::{StreamEvent, ViewerStream, deadline_after};
 
 /// A subscription to a running program.
 #[derive(Debug)]
@@ -37,10 +37,9 @@ impl Watch {
 
 impl Subscription for Watch {
     fn next(&mut self, timeout: Duration) -> Result<Option<RuntimeEvent>, RuntimeError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_after(timeout);
         while !self.ended {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Some(event) = self.stream.next(Some(left))? else { return Ok(None) };
+            let Some(event) = self.stream.next_before(deadline)? else { return Ok(None) };
             match event {
                 StreamEvent::Output(bytes) => return Ok(Some(RuntimeEvent::Output(bytes))),
                 StreamEvent::Gap { missed, screen } => {
@@ -71,5 +70,25 @@ impl Ended {
 impl Subscription for Ended {
     fn next(&mut self, _: Duration) -> Result<Option<RuntimeEvent>, RuntimeError> {
         Ok(self.exit.take().map(RuntimeEvent::Exited))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::wire::{Decoder, Kind, encode};
+
+    #[test]
+    fn a_timeout_beyond_any_clock_waits_for_ever() {
+        let (stream, mut supervisor) = UnixStream::pair().unwrap();
+        let stream = ViewerStream::new(stream, Decoder::default());
+        supervisor.write_all(&encode(Kind::Resized, br#"{"cols":80,"rows":24}"#)).unwrap();
+        let mut watch = Watch::admitted(stream).unwrap().unwrap();
+        supervisor.write_all(&encode(Kind::Output, b"here")).unwrap();
+        let event = watch.next(Duration::MAX).unwrap();
+        assert!(matches!(event, Some(RuntimeEvent::Output(bytes)) if bytes == b"here"));
     }
 }

@@ -119,6 +119,26 @@ fn a_person_attaches_types_leaves_and_comes_back_from_another_terminal() {
 }
 
 #[test]
+fn a_long_paste_right_before_the_detach_key_arrives_whole() {
+    let home = Home::new();
+    home.start(
+        "x",
+        "mkfifo go; stty raw -echo; echo ready; read go < go; head -c 1000000 | cksum > sum",
+    );
+    home.ok("wait x --text ready");
+    let mut terminal = Terminal::open(&home, (80, 24), "session attach x; echo left with $?");
+    terminal.shows("ready");
+    let paste: Vec<u8> = (b' '..b'~').cycle().take(1_000_000).collect();
+    terminal.type_keys(&[&paste, DETACH].concat());
+    // The program reads nothing until the key was pressed.
+    std::fs::write(home.path().join("home/go"), "\n").unwrap();
+    terminal.shows("left with 0");
+    home.ok("wait x");
+    let sum = std::fs::read_to_string(home.path().join("home/sum")).unwrap();
+    assert!(sum.ends_with(" 1000000\n"), "{sum}");
+}
+
+#[test]
 fn two_viewers_see_everything_and_one_can_be_sent_away() {
     let home = Home::new();
     home.start("x", "echo ready; while read line; do echo got $line; done");

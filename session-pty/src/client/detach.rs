@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-/// A key that detaches: `Ctrl` with a letter or one of `@ [ \ ] ^ _`.
+/// A key that detaches: `Ctrl` with a letter or one of `@ \ ] ^ _`, but none of those that terminals send as they
+/// send Escape, Tab or Return.
 ///
 /// Terminals send it as one control byte, or, when the program has switched their keyboard to another protocol,
 /// as a sequence with the key's code and modifiers (kitty's `CSI code ; modifiers u`, xterm's
@@ -16,10 +18,26 @@ pub struct DetachKey {
 
 /// A text that names no key that could detach.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no detach key: use C-x with a letter or one of @ [ \\ ] ^ _")]
-pub struct DetachKeyError {
-    text: String,
+#[non_exhaustive]
+pub enum DetachKeyError {
+    /// It names no key that is pressed together with Ctrl.
+    #[error("{text:?} is no detach key: use C-x with a letter or one of @ \\ ] ^ _")]
+    Unknown {
+        /// What was given, cut short.
+        text: String,
+    },
+    /// Terminals send the same byte for a key that everybody needs.
+    #[error("{key} cannot detach: terminals send the same byte for {taken_by}")]
+    Taken {
+        /// The key that was named.
+        key: DetachKey,
+        /// The key that could no longer be typed.
+        taken_by: &'static str,
+    },
 }
+
+/// A key that begins like a sequence and does not go on is passed on after this.
+pub(super) const ESCAPE_WAIT: Duration = Duration::from_millis(30);
 
 /// Looks for the key in what a terminal sends.
 #[derive(Debug)]
@@ -49,6 +67,17 @@ impl DetachKey {
     const fn control_byte(self) -> u8 {
         self.key.to_ascii_uppercase() & 0x1f
     }
+
+    /// Which key sends the same byte, as ASCII has it.
+    const fn taken_by(self) -> Option<&'static str> {
+        match self.control_byte() {
+            b'\x1b' => Some("Escape"),
+            b'\t' => Some("Tab"),
+            b'\n' => Some("a line feed"),
+            b'\r' => Some("Return"),
+            _ => None,
+        }
+    }
 }
 
 impl FromStr for DetachKey {
@@ -58,9 +87,13 @@ impl FromStr for DetachKey {
         let key = text.strip_prefix("C-").or_else(|| text.strip_prefix('^')).map(str::as_bytes);
         match key {
             Some(&[key]) if key.is_ascii_alphabetic() || b"@[\\]^_".contains(&key) => {
-                Ok(Self { key: key.to_ascii_lowercase() })
+                let key = Self { key: key.to_ascii_lowercase() };
+                match key.taken_by() {
+                    Some(taken_by) => Err(DetachKeyError::Taken { key, taken_by }),
+                    None => Ok(key),
+                }
             }
-            _ => Err(DetachKeyError { text: text.chars().take(20).collect() }),
+            _ => Err(DetachKeyError::Unknown { text: text.chars().take(20).collect() }),
         }
     }
 }
@@ -81,7 +114,7 @@ impl Matcher {
         !self.held.is_empty()
     }
 
-    /// Gives up on an unfinished sequence: a person pressed Escape and then a bracket.
+    /// Gives up on an unfinished sequence: a person pressed Escape, and perhaps a bracket after it.
     pub(super) fn release(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
@@ -95,7 +128,8 @@ impl Matcher {
             if rest[0] == self.key.control_byte() && !self.pasting {
                 return Found { pass: input[..at].to_vec(), detach: true };
             }
-            if !rest.starts_with(b"\x1b[") {
+            // An escape at the very end may be a key of its own, or where a read cut a sequence.
+            if rest != b"\x1b" && !rest.starts_with(b"\x1b[") {
                 at += 1;
                 continue;
             }
@@ -158,7 +192,7 @@ const fn is_control(bits: u32) -> bool {
 
 /// Length of the control sequence at the start of `bytes`, if it is whole.
 fn sequence_len(bytes: &[u8]) -> Option<usize> {
-    let last = bytes[2..].iter().position(|byte| !matches!(byte, 0x20..=0x3f))?;
+    let last = bytes.get(2..)?.iter().position(|byte| !matches!(byte, 0x20..=0x3f))?;
     Some(2 + last + 1)
 }
 
@@ -191,7 +225,7 @@ mod tests {
     fn other_keys_pass() {
         let others: &[&[u8]] = &[
             b"\\",
-            b"\x1b",
+            b"\x1bx",
             b"\x1b[A",
             b"\x1b[92;5:3u",
             b"\x1b[92;6u",
@@ -206,13 +240,42 @@ mod tests {
 
     #[test]
     fn a_key_in_pieces_is_still_the_key() {
-        let mut matcher = Matcher::new(DetachKey::default());
-        for piece in [&b"x\x1b[9"[..], b"2;", b"5"] {
-            let found = matcher.feed(piece);
-            assert!(!found.detach);
-            assert!(matcher.is_holding());
+        for form in [&b"\x1b[92;5u"[..], b"\x1b[27;5;92~"] {
+            for cut in 1..form.len() {
+                let mut matcher = Matcher::new(DetachKey::default());
+                let found = matcher.feed(&[b"x", &form[..cut]].concat());
+                assert_eq!(found, Found { pass: b"x".to_vec(), detach: false }, "{cut}");
+                assert!(matcher.is_holding());
+                let found = matcher.feed(&form[cut..]);
+                assert_eq!(found, Found { pass: Vec::new(), detach: true }, "{cut}");
+            }
         }
-        assert!(matcher.feed(b"u").detach);
+    }
+
+    #[test]
+    fn the_end_of_a_paste_in_pieces_is_still_its_end() {
+        let mut matcher = Matcher::new(DetachKey::default());
+        assert!(!matcher.feed(b"\x1b[200~\x1c\x1b").detach);
+        assert!(!matcher.feed(b"[201~").detach);
+        assert!(matcher.feed(b"\x1c").detach);
+    }
+
+    #[test]
+    fn a_lone_escape_is_held_and_can_be_given_up() {
+        let mut matcher = Matcher::new(DetachKey::default());
+        assert_eq!(matcher.feed(b"a\x1b"), Found { pass: b"a".to_vec(), detach: false });
+        assert_eq!(matcher.release(), b"\x1b");
+        assert!(!matcher.is_holding());
+        assert_eq!(matcher.feed(b"b"), Found { pass: b"b".to_vec(), detach: false });
+    }
+
+    #[test]
+    fn keys_that_everybody_needs_are_refused() {
+        let refused = [("C-[", "Escape"), ("C-i", "Tab"), ("^J", "a line feed"), ("C-M", "Return")];
+        for (text, name) in refused {
+            let message = text.parse::<DetachKey>().unwrap_err().to_string();
+            assert!(message.ends_with(&format!("the same byte for {name}")), "{message}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use session_core::{Exit, RuntimeError};
 
-use crate::stream::{StreamEvent, ViewerStream};
+use crate::stream::{StreamEvent, ViewerStream, deadline_after};
 
 /// What to do at the end of standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,14 @@ const WAITING: usize = 1024;
 
 /// Watches a session through standard input and output.
 ///
+/// Before it returns, everything that came is written to standard output; and when it leaves because it is quiet, the
+/// supervisor has taken everything that was typed, unless the program took none of it until the second time span was
+/// over.
+///
+/// A thread of its own reads standard input. Nothing can interrupt its read: when the watching ends before the input
+/// does, the thread outlives it, holds the lock of standard input, and loses what it reads next. Whoever calls this
+/// has no use for standard input afterwards, as a program that ends.
+///
 /// # Errors
 /// When the stream makes no sense. A closed standard output is no error: whoever read it has enough.
 pub fn attach_pipe(
@@ -61,6 +69,8 @@ pub fn attach_pipe(
         })
         .map_err(failed)?;
     let end = follow(&mut stream, at_end, &mut input_ended, &pieces);
+    // The typing thread may have the stream open for ever; for the supervisor, this viewer is gone now.
+    let _closed_already = rustix::net::shutdown(&stream, rustix::net::Shutdown::Both);
     drop(pieces);
     // A panic of the writer was reported by the hook; an error means that nobody reads any more.
     let _nobody_reads = writer.join();
@@ -82,7 +92,7 @@ fn follow(
             match event {
                 StreamEvent::Output(bytes) => {
                     if let Some(leaving) = &mut leaving {
-                        leaving.last_output = Instant::now();
+                        leaving.put_off();
                     }
                     if pieces.send(bytes).is_err() {
                         return Ok(end);
@@ -100,10 +110,17 @@ fn follow(
                 StreamEvent::Closed | StreamEvent::Screen(_) | StreamEvent::Resized(_) => {}
             }
         }
-        let left = leaving.as_ref().map(Leaving::left);
-        if left.is_some_and(|left| left.is_zero()) {
-            return Ok(end);
+        if let Some(leaving) = &mut leaving
+            && leaving.is_due()
+        {
+            // The supervisor closes the stream when it has taken this, and everything that was typed before it.
+            let said = std::mem::replace(&mut leaving.said, true)
+                || stream.leave_before(leaving.deadline).is_ok();
+            if !said || leaving.is_over() {
+                return Ok(end);
+            }
         }
+        let left = leaving.as_ref().and_then(Leaving::left);
         let interest = if input_open { PollFlags::IN } else { PollFlags::empty() };
         let (heard, ended) = {
             let mut fds = [
@@ -123,28 +140,51 @@ fn follow(
         if ended {
             input_open = false;
             if let AtEndOfInput::LeaveWhenQuiet(quiet, most) = at_end {
-                let now = Instant::now();
-                leaving = Some(Leaving { last_output: now, quiet, deadline: now + most });
+                leaving = Some(Leaving {
+                    quiet,
+                    quiet_at: deadline_after(quiet),
+                    deadline: deadline_after(most),
+                    said: false,
+                });
             }
         }
         if heard && !stream.receive().map_err(failed)? {
-            end.closed = true;
+            end.closed = !leaving.is_some_and(|leaving| leaving.said);
             return Ok(end);
         }
     }
 }
 
-/// A viewer that has nothing more to type and waits for the last answers.
+/// A viewer that has nothing more to type and waits for the last answers. A moment beyond any clock is `None`.
 struct Leaving {
-    last_output: Instant,
     quiet: Duration,
-    deadline: Instant,
+    quiet_at: Option<Instant>,
+    deadline: Option<Instant>,
+    /// The supervisor has been told.
+    said: bool,
 }
 
 impl Leaving {
-    fn left(&self) -> Duration {
-        let end = (self.last_output + self.quiet).min(self.deadline);
-        end.saturating_duration_since(Instant::now())
+    fn put_off(&mut self) {
+        self.quiet_at = deadline_after(self.quiet);
+    }
+
+    /// When there is something to do: to say so, or, when that is done, to give up waiting for the supervisor.
+    fn next(&self) -> Option<Instant> {
+        let quiet = self.quiet_at.filter(|_| !self.said);
+        quiet.into_iter().chain(self.deadline).min()
+    }
+
+    fn left(&self) -> Option<Duration> {
+        Some(self.next()?.saturating_duration_since(Instant::now()))
+    }
+
+    fn is_due(&self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 }
 
@@ -167,5 +207,58 @@ fn type_input(mut stream: ViewerStream, at_end: AtEndOfInput, _ended: UnixStream
     if at_end == AtEndOfInput::WaitForProgram {
         // A session that is gone needs no end of input.
         let _gone = stream.end_of_input();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+
+    use super::*;
+    use crate::wire::{Decoder, Kind, encode};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_quiet_pipe_leaves_when_the_supervisor_has_taken_all_and_shows_what_comes_until_then() {
+        let (stream, mut supervisor) = UnixStream::pair().unwrap();
+        supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = ViewerStream::new(stream, Decoder::default());
+        let (mut input_ended, ended) = UnixStream::pair().unwrap();
+        drop(ended);
+        let (pieces, shown) = sync_channel(WAITING);
+        let (sender, left) = channel();
+        std::thread::spawn(move || {
+            let at_end = AtEndOfInput::LeaveWhenQuiet(Duration::ZERO, Duration::MAX);
+            sender.send(follow(&mut stream, at_end, &mut input_ended, &pieces)).unwrap();
+        });
+        let mut said = vec![0; encode(Kind::Detach, b"").len()];
+        supervisor.read_exact(&mut said).unwrap();
+        assert_eq!(said, encode(Kind::Detach, b""));
+        supervisor.write_all(&encode(Kind::Output, b"late")).unwrap();
+        assert_eq!(shown.recv_timeout(PATIENCE).unwrap(), b"late");
+        assert!(matches!(left.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Timeout)));
+        drop(supervisor);
+        let end = left.recv_timeout(PATIENCE).unwrap().unwrap();
+        assert_eq!(end, PipeEnd { exit: None, sent_away: false, closed: false, missed: 0 });
+    }
+
+    #[test]
+    fn a_supervisor_that_takes_nothing_is_left_in_time() {
+        let (stream, _supervisor) = UnixStream::pair().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        while (&stream).write(&[0; 4 << 10]).is_ok() {}
+        stream.set_nonblocking(false).unwrap();
+        let mut stream = ViewerStream::new(stream, Decoder::default());
+        let (mut input_ended, ended) = UnixStream::pair().unwrap();
+        drop(ended);
+        let (pieces, _shown) = sync_channel(WAITING);
+        let (sender, left) = channel();
+        std::thread::spawn(move || {
+            let at_end = AtEndOfInput::LeaveWhenQuiet(Duration::ZERO, Duration::from_millis(20));
+            sender.send(follow(&mut stream, at_end, &mut input_ended, &pieces)).unwrap();
+        });
+        let end = left.recv_timeout(PATIENCE).unwrap().unwrap();
+        assert_eq!(end, PipeEnd { exit: None, sent_away: false, closed: false, missed: 0 });
     }
 }

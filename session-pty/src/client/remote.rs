@@ -10,7 +10,7 @@ use session_core::{
 
 use super::{Client, Typing};
 use crate::place::Place;
-use crate::stream::{StreamEvent, ViewerStream};
+use crate::stream::{StreamEvent, ViewerStream, deadline_after};
 use crate::subscription::{Ended, Watch};
 use crate::supervisor::Launcher;
 use crate::wire::{Feed, ViewerSpec};
@@ -87,11 +87,9 @@ impl SessionRuntime for RemoteRuntime {
         let Some(mut stream) = self.watch(id, Feed::Events)? else {
             return self.recorded_exit(id).map(Some);
         };
-        let deadline = timeout.map(|timeout| std::time::Instant::now() + timeout);
+        let deadline = timeout.and_then(deadline_after);
         loop {
-            let left = deadline
-                .map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
-            match stream.next(left)? {
+            match stream.next_before(deadline)? {
                 Some(StreamEvent::Exited(exit)) => return Ok(Some(exit)),
                 Some(StreamEvent::Closed) => return self.recorded_exit(id).map(Some),
                 Some(_) => {}
