@@ -4,7 +4,7 @@
 //! full disk for instance, is tried again until it is; until then its session counts as running. When the first try
 //! fails, viewers hear of the end before it is in the record.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -53,9 +53,11 @@ enum Work {
 /// An end of which something is still to be done.
 struct Unrecorded {
     end: End,
-    /// The record says what there is to say.
+    /// Its output is kept, or given up.
+    kept: bool,
+    /// The record says what there is to say, or never will.
     stored: bool,
-    /// How often its output could not be kept.
+    /// How often it was tried to keep its output.
     attempts: u32,
 }
 
@@ -92,7 +94,7 @@ impl Recorder {
     /// Records the end of a program and waits until that was done, or has failed for the first time.
     pub(crate) fn end(&self, end: End) {
         let (done, result) = sync_channel(1);
-        let end = Box::new(Unrecorded { end, stored: false, attempts: 0 });
+        let end = Box::new(Unrecorded { end, kept: false, stored: false, attempts: 0 });
         if self.work.send(Work::End(end, done)).is_ok() {
             // A recorder that is gone cannot record; the session is then found lost by whoever comes next.
             let _gone = result.recv();
@@ -137,27 +139,35 @@ fn run(store: &dyn SessionStore, inbox: &Receiver<Work>, retry: Duration) {
 }
 
 /// Does what is left to do for one end; gives it back when that has to be tried again.
+///
+/// The output comes first: whoever reads in the record that a program has ended finds what it wrote.
 fn record(store: &dyn SessionStore, mut this: Box<Unrecorded>) -> Option<Box<Unrecorded>> {
     let id = this.end.remains.id;
+    if !this.kept {
+        this.attempts += 1;
+        match keep_output(&this.end) {
+            Ok(()) => this.kept = true,
+            Err(error) if this.attempts >= OUTPUT_ATTEMPTS => {
+                log_line(&format!("the output of {id} cannot be kept: {error}"));
+                this.kept = true;
+            }
+            Err(_) => {}
+        }
+    }
     if !this.stored {
         match store_end(store, &this.end) {
-            Ok(()) => {}
+            Ok(()) => this.stored = true,
             Err(error) if may_pass(&error) => {
                 log_line(&format!("recording the end of {id}, to be tried again: {error}"));
-                return Some(this);
             }
-            Err(error) => log_line(&format!("the end of {id} cannot be recorded: {error}")),
+            Err(error) => {
+                log_line(&format!("the end of {id} cannot be recorded: {error}"));
+                this.stored = true;
+            }
         }
-        this.stored = true;
     }
-    if let Some(directory) = &this.end.output_dir
-        && let Err(error) = keep_output(directory, &this.end.remains)
-    {
-        this.attempts += 1;
-        if this.attempts < OUTPUT_ATTEMPTS {
-            return Some(this);
-        }
-        log_line(&format!("the output of {id} cannot be kept: {error}"));
+    if !(this.kept && this.stored) {
+        return Some(this);
     }
     let Unrecorded { end, .. } = *this;
     (end.recorded)();
@@ -200,7 +210,9 @@ const fn may_pass(error: &StoreError) -> bool {
     )
 }
 
-fn keep_output(directory: &Path, remains: &Remains) -> std::io::Result<()> {
+fn keep_output(end: &End) -> std::io::Result<()> {
+    let Some(directory) = &end.output_dir else { return Ok(()) };
+    let remains = &end.remains;
     output::keep(directory, remains.id, &remains.log, &remains.screen, remains.size)
 }
 
@@ -234,7 +246,7 @@ mod tests {
             tell.fetch_add(1, Ordering::AcqRel);
         });
         let end = End { remains, at: Timestamp::from_millis(9), output_dir, recorded };
-        (Box::new(Unrecorded { end, stored: false, attempts: 0 }), told)
+        (Box::new(Unrecorded { end, kept: false, stored: false, attempts: 0 }), told)
     }
 
     #[test]
