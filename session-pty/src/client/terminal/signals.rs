@@ -81,25 +81,29 @@ mod tests {
 
     use super::*;
 
-    /// In a process of its own, as it ends it.
-    const INSIDE: &str = "client::terminal::signals::tests::inside";
+    /// Says that this process is there to be ended.
+    const TO_BE_ENDED: &str = "SESSION_TEST_TO_BE_ENDED";
 
     #[test]
     fn a_signal_ends_the_process_once_nobody_watches_any_more() {
+        if std::env::var_os(TO_BE_ENDED).is_some() {
+            watch_and_leave();
+            raise(SIGTERM).unwrap();
+            return;
+        }
+        let this = "client::terminal::signals::tests::a_signal_ends_the_process_once_nobody_watches_any_more";
         let program = std::env::current_exe().unwrap();
-        let ended = Command::new(program).args([INSIDE, "--exact", "--ignored"]).output().unwrap();
+        let ended =
+            Command::new(program).args([this, "--exact"]).env(TO_BE_ENDED, "1").output().unwrap();
         assert_eq!(ended.status.signal(), Some(SIGTERM), "{ended:?}");
     }
 
-    #[test]
-    #[ignore = "ends its process: another test runs it in one of its own"]
-    fn inside() {
+    fn watch_and_leave() {
         for _ in 0..2 {
             let mut signals = Signals::register().unwrap();
             raise(SIGTERM).unwrap();
             let mut told = [0];
             signals.ended.read_exact(&mut told).unwrap();
         }
-        raise(SIGTERM).unwrap();
     }
 }
