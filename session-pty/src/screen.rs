@@ -14,6 +14,7 @@ mod handler;
 mod html;
 mod keyboard;
 mod mailbox;
+mod model;
 mod palette;
 mod restore;
 mod sequence;
@@ -27,6 +28,7 @@ use engine::Engine;
 pub use boundary::Boundary;
 pub use frame::Frame;
 pub use grid::{CursorGrid, ScreenGrid};
+pub use model::ScreenModel;
 pub use restore::RESTORE;
 pub use text_log::TextLog;
 
@@ -45,28 +47,6 @@ pub enum Notice {
     Directory(Option<String>),
     /// The emulator failed on what it was fed and began again with an empty screen.
     Rebuilt,
-}
-
-/// The seam around an emulator: what a session needs of whatever keeps its screen.
-pub trait ScreenModel: Send {
-    /// Takes the next bytes of the program's output. Never panics.
-    fn feed(&mut self, bytes: &[u8]);
-    /// Changes the size, as the program's terminal does.
-    fn resize(&mut self, size: Size);
-    /// The size that was asked for.
-    fn size(&self) -> Size;
-    /// Takes what a terminal would have answered to the program.
-    fn take_answers(&mut self) -> Vec<u8>;
-    /// Takes what happened since the last call.
-    fn take_notices(&mut self) -> Vec<Notice>;
-    /// Bytes that make any terminal of this size show this screen, in this state.
-    fn snapshot(&self) -> Vec<u8>;
-    /// What to send after a snapshot, before the bytes not yet fed.
-    fn unfinished(&self) -> Vec<u8>;
-    /// The visible rows.
-    fn rows_text(&self) -> Vec<String>;
-    /// What a viewer of another size is shown.
-    fn frame(&self, view: Size) -> Frame;
 }
 
 /// A terminal's screen, kept by `alacritty_terminal`.
@@ -249,44 +229,6 @@ impl fmt::Debug for Screen {
             .field("history_lines", &self.history_lines)
             .field("awake", &self.engine.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-impl ScreenModel for Screen {
-    fn feed(&mut self, bytes: &[u8]) {
-        Self::feed(self, bytes);
-    }
-
-    fn resize(&mut self, size: Size) {
-        Self::resize(self, size);
-    }
-
-    fn size(&self) -> Size {
-        Self::size(self)
-    }
-
-    fn take_answers(&mut self) -> Vec<u8> {
-        Self::take_answers(self)
-    }
-
-    fn take_notices(&mut self) -> Vec<Notice> {
-        Self::take_notices(self)
-    }
-
-    fn snapshot(&self) -> Vec<u8> {
-        Self::snapshot(self)
-    }
-
-    fn unfinished(&self) -> Vec<u8> {
-        Self::unfinished(self).to_vec()
-    }
-
-    fn rows_text(&self) -> Vec<String> {
-        Self::rows_text(self)
-    }
-
-    fn frame(&self, view: Size) -> Frame {
-        Self::frame(self, view)
     }
 }
 

@@ -395,6 +395,16 @@ fn renderings_carry_attributes_and_escape() {
         html.contains("<span style=\"color:#cd0000;font-weight:bold;\">&lt;b&gt;</span> &amp; ")
     );
     assert!(html.contains("<a href=\"https://a?b&amp;c\">") && !html.contains("javascript"));
-    let model: Box<dyn ScreenModel> = Box::new(screen);
-    assert_eq!(model.rows_text()[0], "<b> & jsok");
+}
+
+#[test]
+fn behind_the_seam_it_is_the_same_screen() {
+    let mut model: Box<dyn ScreenModel> = Box::new(Screen::new(SIZE, 0));
+    model.feed(b"\x1b[?2004hseen\x1b[");
+    let mut copy = Screen::new(SIZE, 0);
+    copy.feed(&model.snapshot(0));
+    copy.feed(model.unfinished());
+    copy.feed(b"3D!");
+    assert_eq!(copy.rows_text()[0], "s!en");
+    assert!(model.bracketed_paste() && copy.bracketed_paste());
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use session_core::TerminalSize;
 
 use super::{lock, relay};
-use crate::screen::{Frame, Notice, Screen};
+use crate::screen::{Frame, Notice, Screen, ScreenModel};
 
 /// Bytes that may wait for the emulator. Beyond it the relay parses them itself, which slows the program down to
 /// the emulator's pace: better than unbounded memory.
@@ -43,7 +43,7 @@ struct Backlog {
 
 #[derive(Debug)]
 struct Parser {
-    screen: Screen,
+    screen: Box<dyn ScreenModel>,
     todo: Vec<u8>,
     at: usize,
 }
@@ -60,7 +60,7 @@ impl Emulator {
             backlog: Mutex::default(),
             more: Condvar::new(),
             parser: Mutex::new(Parser {
-                screen: Screen::new(size, history),
+                screen: Box::new(Screen::new(size, history)),
                 todo: Vec::new(),
                 at: 0,
             }),
@@ -134,14 +134,14 @@ impl Emulator {
     /// The screen as of the last byte, with history, and its size.
     pub(super) fn snapshot(&self, history: usize) -> (TerminalSize, Vec<u8>) {
         let parser = self.caught_up();
-        (parser.screen.size(), parser.screen.snapshot_with_history(history))
+        (parser.screen.size(), parser.screen.snapshot(history))
     }
 
     /// What brings a fresh terminal into exactly the state that the stream has reached, the bytes of an
     /// unfinished sequence included.
     pub(super) fn snapshot_for_viewer(&self) -> Vec<u8> {
         let parser = self.caught_up();
-        let mut bytes = parser.screen.snapshot();
+        let mut bytes = parser.screen.snapshot(0);
         bytes.extend_from_slice(parser.screen.unfinished());
         bytes
     }
@@ -209,7 +209,7 @@ impl Emulator {
             let piece = &parser.todo[parser.at..end];
             parser.screen.feed(piece);
             parser.at = end;
-            self.note(&mut parser.screen);
+            self.note(&mut *parser.screen);
             // Here rather than on the thread alone: whoever else parses changes the screen just as well.
             if self.watched.load(Ordering::Acquire) {
                 relay::wake(&self.waker);
@@ -218,7 +218,7 @@ impl Emulator {
     }
 
     /// Takes out what the screen has to say after a piece.
-    fn note(&self, screen: &mut Screen) {
+    fn note(&self, screen: &mut dyn ScreenModel) {
         let answers = screen.take_answers();
         if !answers.is_empty() && self.answering.load(Ordering::Acquire) {
             lock(&self.answers).extend_from_slice(&answers);
