@@ -1,5 +1,6 @@
 //! What a listing asks for, in which order, and where it goes on.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -160,9 +161,13 @@ impl Query {
     }
 
     /// The page that this query gets of `sessions`, which may be all of a store in any order: the reference that
-    /// every faster way must agree with.
+    /// every faster way must agree with. Only the sessions of the page are cloned.
     #[must_use]
-    pub fn page_of(&self, sessions: impl IntoIterator<Item = Session>, generation: u64) -> Page {
+    pub fn page_of<S: Borrow<Session>>(
+        &self,
+        sessions: impl IntoIterator<Item = S>,
+        generation: u64,
+    ) -> Page {
         let after = |value: &SortValue, id: SessionId| {
             self.cursor.as_ref().is_none_or(|cursor| {
                 self.sort.order((&cursor.value, cursor.id), (value, id)).is_lt()
@@ -170,22 +175,22 @@ impl Query {
         };
         let mut found: Vec<_> = sessions
             .into_iter()
-            .filter(|session| self.matches(session))
-            .map(|session| (self.sort.value(&session), session))
-            .filter(|(value, session)| after(value, session.id()))
+            .filter(|session| self.matches(session.borrow()))
+            .map(|session| (self.sort.value(session.borrow()), session.borrow().id(), session))
+            .filter(|(value, id, _)| after(value, *id))
             .collect();
-        found.sort_by(|(left, a), (right, b)| self.sort.order((left, a.id()), (right, b.id())));
+        found.sort_by(|left, right| self.sort.order((&left.0, left.1), (&right.0, right.1)));
         let limit = self.limit.map_or(usize::MAX, |limit| limit.get() as usize);
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|(value, session)| Cursor {
+        let next = found.last().filter(|_| more).map(|(value, id, _)| Cursor {
             generation,
             query: self.fingerprint(),
             value: value.clone(),
-            id: session.id(),
+            id: *id,
         });
         Page {
-            sessions: found.into_iter().map(|(_, session)| session).collect(),
+            sessions: found.iter().map(|(_, _, session)| session.borrow().clone()).collect(),
             next,
             damaged: Vec::new(),
         }
