@@ -199,7 +199,7 @@ impl SessionStore for JsonlStore {
         }
         let matching = (readable.iter().filter_map(|loaded| loaded.readable()))
             .filter(|session| query.matches(session));
-        let page = query.page_of(matching.cloned(), generation);
+        let page = query.page_of(matching, generation);
         Ok(Page { damaged, ..page })
     }
 
