@@ -408,3 +408,11 @@ fn behind_the_seam_it_is_the_same_screen() {
     assert_eq!(copy.rows_text()[0], "s!en");
     assert!(model.bracketed_paste() && copy.bracketed_paste());
 }
+
+#[test]
+fn a_full_last_row_below_one_that_wrapped_early_is_restored() {
+    // A wide character that did not fit leaves its mark above, and is moved away by inserted lines; the row below
+    // ends where it wrapped, and what it wrapped onto has left the screen.
+    let before = b"\x1b[4;20f\xe5\xad\x97\x1b[0;0L\x1b[17;0CaA\x1b[1;6raAA\x1b[0;0L";
+    assert_restores(before, b"");
+}

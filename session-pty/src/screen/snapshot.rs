@@ -85,7 +85,7 @@ fn screen(brush: &mut Brush, grid: &Grid<Cell>, history: usize, saved: Option<Sa
     let mut continued = false;
     for line in -(history as i32)..=bottom {
         let saves = waiting.filter(|_| grid.saved_cursor.point.line == line);
-        continued = write_line(brush, grid, line, continued, saves);
+        continued = write_line(brush, grid, line, continued, saves, NextRow::ToBeWritten);
         if line < bottom && !continued {
             // A new row would take the background.
             brush.plain();
@@ -114,10 +114,10 @@ fn screen(brush: &mut Brush, grid: &Grid<Cell>, history: usize, saved: Option<Sa
             brush.go(above + 1, 0);
             brush.raw("\x1b[2X");
             brush.go(above, 0);
-            write_line(brush, grid, bottom - 1, false, None);
+            write_line(brush, grid, bottom - 1, false, None, NextRow::Written);
             write_row(brush, &grid[Line(bottom)][..], 2, false);
         } else {
-            write_line(brush, grid, bottom - 1, false, None);
+            write_line(brush, grid, bottom - 1, false, None, NextRow::Written);
         }
     }
     if let (Some(saved), None) = (saved, waiting) {
@@ -130,6 +130,15 @@ fn screen(brush: &mut Brush, grid: &Grid<Cell>, history: usize, saved: Option<Sa
     }
 }
 
+/// What stands on the row below one that is written.
+#[derive(Clone, Copy)]
+enum NextRow {
+    /// Nothing that is to stay.
+    ToBeWritten,
+    /// All but the first two columns of what is to stand there.
+    Written,
+}
+
 /// Writes one row, saving the cursor where it is to wait at the row's end; returns whether the next
 /// row is reached by wrapping.
 fn write_line(
@@ -138,6 +147,7 @@ fn write_line(
     line: i32,
     continued: bool,
     saves: Option<Saved>,
+    next: NextRow,
 ) -> bool {
     let row = &grid[Line(line)][..];
     let wraps = line < grid.bottommost_line().0 && wrapped(grid, line);
@@ -164,7 +174,11 @@ fn write_line(
         wrap_early(brush, row);
         // Writing over a wide character would undo what it left on the row above, erasing does not.
         brush.plain();
-        brush.raw("\r\x1b[K");
+        brush.raw(match next {
+            // A row that was scrolled in has the background of what wrapped: all of it goes.
+            NextRow::ToBeWritten => "\r\x1b[K",
+            NextRow::Written => "\r\x1b[2X",
+        });
     }
     wraps
 }
