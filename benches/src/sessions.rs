@@ -10,10 +10,10 @@ use session_core::{
 use crate::Random;
 
 /// Sessions in a small store.
-pub const FEW: usize = 100;
+pub const FEW: usize = 1_000;
 
 /// Sessions in a large store: a factor of 100, by which no operation on one session should grow.
-pub const MANY: usize = 10_000;
+pub const MANY: usize = 100_000;
 
 /// Sessions on a page of a listing.
 pub const PAGE: u32 = 50;
@@ -76,7 +76,7 @@ pub fn session(number: usize) -> Result<Session, Mistake> {
             .into(),
         workdir: format!("/srv/checkout/{}", random.below(20)),
         env: [("CI".to_owned(), "1".to_owned())].into(),
-        size: Some(TerminalSize { cols: 120, rows: 40 }),
+        size: Some(TerminalSize::nearest(120, 40)),
         ..Launch::default()
     });
     let exit = match number % 10 {
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!((ids.len(), names.len()), (FEW, FEW));
         let listed =
             sessions.iter().filter(|session| session_core::Query::new(observer()).matches(session));
-        assert_eq!(listed.count(), 90);
+        assert_eq!(listed.count(), 900);
     }
 
     #[test]

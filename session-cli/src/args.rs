@@ -1,8 +1,10 @@
 //! What was typed, exactly: one type for each command, nothing decided yet.
 
+mod conversation;
 mod live;
 mod record;
 mod rest;
+mod store;
 mod value;
 
 use std::ffi::OsString;
@@ -14,6 +16,9 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 use crate::error::CliError;
 use crate::plan::StoreKind;
 
+pub(crate) use conversation::{
+    ExportArgs, ExportFormat, MessageArgs, MessageCommand, TranscriptArgs,
+};
 pub(crate) use live::{
     AttachArgs, DetachArgs, LogsArgs, NewArgs, ResizeArgs, ScreenArgs, ScreenFormat, SendArgs,
     StopArgs, WaitArgs,
@@ -22,6 +27,7 @@ pub(crate) use record::{
     CreateArgs, EditArgs, LabelArgs, ListArgs, RecordFlags, RenameArgs, RmArgs, ShowArgs,
 };
 pub(crate) use rest::{CompletionsArgs, ManArgs, ShellName, SupervisorArgs, SupervisorCommand};
+pub(crate) use store::{PruneArgs, StoreArgs, StoreCommand, TrashArgs, TrashCommand};
 pub(crate) use value::{LabelChange, LabelPair, Ttl, Variable};
 
 /// Keep programs, agents and conversations in sessions that outlive their terminal
@@ -139,6 +145,12 @@ pub(crate) enum Command {
     Rename(RenameArgs),
     Label(LabelArgs),
     Rm(RmArgs),
+    Message(MessageArgs),
+    Transcript(TranscriptArgs),
+    Export(ExportArgs),
+    Prune(PruneArgs),
+    Trash(TrashArgs),
+    Store(StoreArgs),
     Supervisor(SupervisorArgs),
     /// Check paths, permissions, store and supervisor, with advice for what is wrong
     #[command(after_help = "Ends with 1 when something has failed; warnings alone end with 0.")]
@@ -170,11 +182,11 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Parsed, CliError> {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                     Ok(Parsed::Help(error.render().to_string().trim_end().to_owned()))
                 }
-                _ => Err(refusal(&error)),
+                _ => Err(refusal(&error, words)),
             };
         }
     };
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| refusal(&error))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| refusal(&error, words))?;
     Ok(Parsed::Command(Box::new(cli)))
 }
 
@@ -184,7 +196,21 @@ pub(crate) fn definition() -> clap::Command {
 }
 
 /// Several lines of explanation as one line and a hint.
-fn refusal(error: &clap::Error) -> CliError {
+fn refusal(error: &clap::Error, words: &[OsString]) -> CliError {
+    let command = meant(words);
+    let called = command.get_bin_name().unwrap_or("session").to_owned();
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+    ) {
+        let choices: Vec<_> = command
+            .get_subcommands()
+            .filter(|choice| !choice.is_hide_set() && choice.get_name() != "help")
+            .map(|choice| choice.get_name().to_owned())
+            .collect();
+        return CliError::usage(format!("{called} does nothing by itself"))
+            .hint(format!("give one of its commands: {}", choices.join(", ")));
+    }
     let text = error.render().to_string();
     let mut paragraphs = text.split("\n\n").map(|part| {
         part.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
@@ -196,8 +222,20 @@ fn refusal(error: &clap::Error) -> CliError {
             part.strip_prefix("tip: ").or_else(|| part.strip_prefix("Usage: ")).map(str::to_owned)
         })
         .collect();
-    let hint = if hints.is_empty() { "see `session --help`".to_owned() } else { hints.join("; ") };
+    let hint = if hints.is_empty() { format!("see `{called} --help`") } else { hints.join("; ") };
     CliError::usage(message).hint(hint)
+}
+
+/// The innermost command that the words name.
+fn meant(words: &[OsString]) -> clap::Command {
+    let mut command = definition();
+    command.build();
+    for word in words.iter().skip(1).take_while(|word| *word != "--") {
+        if let Some(inner) = word.to_str().and_then(|word| command.find_subcommand(word)) {
+            command = inner.clone();
+        }
+    }
+    command
 }
 
 #[cfg(test)]
@@ -211,10 +249,12 @@ mod tests {
 
     #[test]
     fn every_command_says_what_it_does_in_the_imperative() {
-        let definition = definition();
-        for command in definition.get_subcommands() {
+        let mut left: Vec<_> = definition().get_subcommands().cloned().collect();
+        while let Some(command) = left.pop() {
+            left.extend(command.get_subcommands().cloned());
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-            assert!(!about.is_empty(), "{} says nothing", command.get_name());
+            let is_shown = !command.is_hide_set();
+            assert!(!is_shown || !about.is_empty(), "{} says nothing", command.get_name());
             assert!(!about.ends_with('.'), "{}: {about}", command.get_name());
             for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
                 let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
@@ -232,8 +272,28 @@ mod tests {
     fn a_refusal_is_one_line_and_a_hint() {
         let words = ["session", "new", "--nonsense"].map(OsString::from);
         let error = parse(&words).unwrap_err();
-        assert_eq!(error.kind(), crate::error::Kind::Usage);
+        assert!(error.is(session_core::ErrorKind::Usage), "{error:?}");
         assert!(error.message().contains("--nonsense") && !error.message().contains('\n'));
         assert!(error.advice().is_some_and(|hint| hint.contains("session new")), "{error:?}");
+    }
+
+    #[test]
+    fn a_refusal_points_to_the_command_that_was_meant() {
+        for (line, message, hint) in [
+            ("session list --limit x", "from 1 on", "`session list --help`"),
+            ("session --store jsonl list --limit 0", "from 1 on", "`session list --help`"),
+            ("session trash empty --older-than 1x", "30d", "`session trash empty --help`"),
+            ("session trash", "session trash does nothing by itself", "list, restore, empty"),
+            ("session store --json", "session store does", "info, check, backup, restore, convert"),
+            ("session message", "session message does nothing", "its commands: add"),
+            ("session --color puce", "puce", "`session --help`"),
+        ] {
+            let words: Vec<_> = line.split(' ').map(OsString::from).collect();
+            let error = parse(&words).unwrap_err();
+            assert!(error.is(session_core::ErrorKind::Usage), "{error:?}");
+            let advice = error.advice().unwrap_or_default();
+            assert!(error.message().contains(message), "{line}: {error:?}");
+            assert!(advice.contains(hint), "{line}: {error:?}");
+        }
     }
 }

@@ -6,11 +6,14 @@ mod create;
 mod detach;
 mod doctor;
 mod edit;
+mod export;
 mod label;
 mod list;
 mod logs;
 mod man;
+mod message;
 mod new;
+mod prune;
 mod rename;
 mod resize;
 mod rm;
@@ -18,8 +21,11 @@ mod screen;
 mod send;
 mod show;
 mod stop;
+mod store;
 mod supervisor;
 mod tour;
+mod transcript;
+mod trash;
 mod viewing;
 mod wait;
 
@@ -48,6 +54,12 @@ pub(crate) fn run(invocation: &Invocation, command: Option<Command>) -> Result<C
         Some(Command::Rename(args)) => rename::run(invocation, &args),
         Some(Command::Label(args)) => label::run(invocation, &args),
         Some(Command::Rm(args)) => rm::run(invocation, &args),
+        Some(Command::Message(args)) => message::run(invocation, args),
+        Some(Command::Transcript(args)) => transcript::run(invocation, &args),
+        Some(Command::Export(args)) => export::run(invocation, &args),
+        Some(Command::Prune(args)) => prune::run(invocation, &args),
+        Some(Command::Trash(args)) => trash::run(invocation, &args.command),
+        Some(Command::Store(args)) => store::run(invocation, &args.command),
         Some(Command::Supervisor(args)) => supervisor::run(invocation, &args.command),
         Some(Command::Doctor) => doctor::run(invocation),
         Some(Command::Tour) => tour::run(invocation),

@@ -41,6 +41,16 @@ pub(crate) fn sessions() -> ArgValueCandidates {
     })
 }
 
+/// Names of what is in the trash, and ids of what has none.
+pub(crate) fn trashed() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let named = |session: &Session| {
+            session.name().map_or_else(|| session.id().to_string(), ToString::to_string)
+        };
+        distinct(listed(Scope::Trash).iter().map(named))
+    })
+}
+
 /// Labels that sessions have, as `K=V`.
 pub(crate) fn labels() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
@@ -63,14 +73,19 @@ fn distinct(values: impl Iterator<Item = String>) -> Vec<CompletionCandidate> {
     values.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// Sessions outside the trash, the last changed first. Somebody is typing: whatever is wrong is told elsewhere.
+/// Sessions outside the trash, the last changed first.
 fn stored() -> Vec<Session> {
+    listed(Scope::All)
+}
+
+/// Sessions, the last changed first. Somebody is typing: whatever is wrong is told elsewhere.
+fn listed(scope: Scope) -> Vec<Session> {
     let Ok(plan) = Plan::new(&typed_so_far(std::env::args_os()), Caller::capture()) else {
         return Vec::new();
     };
     let Ok(store) = backend::open_read_only(&plan) else { return Vec::new() };
     let mut query = Query::new(session_core::Observer { now: system::now(), live_host: None });
-    query.scope = Scope::All;
+    query.scope = scope;
     query.limit = std::num::NonZeroU32::new(MOST);
     store.list(&query).map(|page| page.sessions).unwrap_or_default()
 }

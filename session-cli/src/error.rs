@@ -6,7 +6,7 @@ use std::io;
 use session_core::{ErrorKind, NameError, RuntimeError, SelectorError, StoreError};
 
 /// What went wrong, as it is told to people and programs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CliError {
     kind: Kind,
     message: String,
@@ -19,16 +19,12 @@ pub(crate) struct CliError {
 pub(crate) enum Kind {
     /// A kind that the libraries have.
     Core(ErrorKind),
-    /// What was typed makes no sense.
-    Usage,
     /// A name breaks the rules.
     InvalidName,
     /// No session was named, and none is current.
     NoSession,
     /// The tool is not installed.
     ToolNotFound,
-    /// What should be there is gone.
-    Gone,
 }
 
 impl Kind {
@@ -36,11 +32,9 @@ impl Kind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Core(kind) => kind.as_str(),
-            Self::Usage => "usage",
             Self::InvalidName => "invalid-name",
             Self::NoSession => "no-session",
             Self::ToolNotFound => "tool-not-found",
-            Self::Gone => "gone",
         }
     }
 
@@ -63,7 +57,7 @@ impl CliError {
 
     /// What was typed makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(ErrorKind::Usage, message)
     }
 
     /// What the operating system said, during `operation`.
@@ -75,8 +69,17 @@ impl CliError {
             }
             _ => ErrorKind::Io,
         };
-        let broken_pipe = source.kind() == io::ErrorKind::BrokenPipe;
-        Self { broken_pipe, ..Self::new(kind, format!("{operation}: {source}")) }
+        let hint = match source.kind() {
+            io::ErrorKind::NotFound => Some("check the path: it leads to what is not there"),
+            io::ErrorKind::IsADirectory => Some("choose a file: that is a directory"),
+            io::ErrorKind::NotADirectory => Some("check the path: it leads through a file"),
+            _ => advice(kind),
+        };
+        Self {
+            broken_pipe: source.kind() == io::ErrorKind::BrokenPipe,
+            hint: hint.map(str::to_owned),
+            ..Self::new(kind, format!("{operation}: {source}"))
+        }
     }
 
     /// With this advice in place of any other.
@@ -123,10 +126,19 @@ impl From<StoreError> for CliError {
             StoreError::NameHeld { name, .. } => {
                 Some(format!("attach to it with `session attach {name}`, or choose another name"))
             }
-            StoreError::Trashed { .. } => {
-                Some("what is in the trash is kept, and no longer listed".to_owned())
+            StoreError::Trashed { id } => {
+                Some(format!("`session trash restore {id}` brings it back"))
+            }
+            StoreError::TargetExists { .. } => {
+                Some("choose another file; nothing is overwritten".to_owned())
+            }
+            StoreError::NotAStore { .. } => {
+                Some("move it away, or choose another place with --data-dir".to_owned())
             }
             StoreError::Ambiguous { .. } => Some("give more of the id, or the name".to_owned()),
+            StoreError::Invalid { .. } | StoreError::Immutable { .. } => {
+                Some("change what the message names, then try again".to_owned())
+            }
             _ => None,
         };
         Self::of(error.kind(), &error, hint)
@@ -140,6 +152,10 @@ impl From<RuntimeError> for CliError {
             RuntimeError::Remote { kind, message, hint } => {
                 let hint = hint.or_else(|| advice(kind).map(str::to_owned));
                 Self { hint, ..Self::new(kind, message) }
+            }
+            RuntimeError::NothingToStart { .. } => {
+                let hint = "name a program: `session new -- COMMAND`".to_owned();
+                Self::of(error.kind(), &error, Some(hint))
             }
             error => Self::of(error.kind(), &error, None),
         }
@@ -179,7 +195,7 @@ const fn advice(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::StillRunning => "end it first with `session stop`",
         ErrorKind::RunningChildren => "end its children first: `session list --parent` shows them",
         ErrorKind::Corrupt => {
-            "`session doctor` tells what is damaged; everything else stays readable"
+            "`session store check` tells what is damaged; everything else stays readable"
         }
         ErrorKind::Locked | ErrorKind::Busy => "try again in a moment",
         ErrorKind::NewerVersion => "use the version of this program that wrote it, or a newer one",
@@ -206,4 +222,29 @@ fn with_causes(error: &dyn Error) -> String {
         cause = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use session_core::{SessionId, Timestamp};
+
+    use super::*;
+    use crate::exit::code;
+
+    #[test]
+    fn what_the_caller_can_put_right_is_no_bug() {
+        let id = SessionId::from_parts(Timestamp::from_millis(1), 1);
+        let mistakes = [
+            CliError::from(StoreError::Invalid { id, reason: "it is its own parent".into() }),
+            CliError::from(StoreError::Immutable { id, field: "created_at" }),
+            CliError::from(RuntimeError::NothingToStart { id }),
+        ];
+        for error in mistakes {
+            assert_eq!((error.kind().as_str(), code(error.kind())), ("usage", 2), "{error:?}");
+            assert!(error.advice().is_some_and(|hint| !hint.contains("bug")), "{error:?}");
+            assert!(!error.is_retryable());
+        }
+        let closed = CliError::from(StoreError::StoreClosed);
+        assert!(closed.advice().is_none_or(|hint| !hint.contains("bug")), "{closed:?}");
+    }
 }

@@ -28,7 +28,7 @@ impl Code {
 /// The exit code of a kind.
 pub(crate) const fn code(kind: Kind) -> u8 {
     match kind {
-        Kind::Usage | Kind::InvalidName | Kind::Core(ErrorKind::InvalidWorkdir) => 2,
+        Kind::InvalidName | Kind::Core(ErrorKind::Usage | ErrorKind::InvalidWorkdir) => 2,
         Kind::NoSession | Kind::ToolNotFound | Kind::Core(ErrorKind::NotFound) => 3,
         Kind::Core(
             ErrorKind::Exists
@@ -49,7 +49,7 @@ pub(crate) const fn code(kind: Kind) -> u8 {
         Kind::Core(ErrorKind::NewerVersion) => 8,
         Kind::Core(ErrorKind::Timeout) => 124,
         Kind::Core(ErrorKind::CommandNotFound) => 127,
-        Kind::Gone | Kind::Core(_) => 1,
+        Kind::Core(_) => 1,
     }
 }
 
@@ -62,16 +62,11 @@ mod tests {
         let codes: Vec<_> = ErrorKind::ALL
             .into_iter()
             .map(Kind::Core)
-            .chain([
-                Kind::Usage,
-                Kind::InvalidName,
-                Kind::NoSession,
-                Kind::ToolNotFound,
-                Kind::Gone,
-            ])
+            .chain([Kind::InvalidName, Kind::NoSession, Kind::ToolNotFound])
             .map(|kind| format!("{} {}", kind.as_str(), code(kind)))
             .collect();
         let expected = [
+            "usage 2",
             "not-found 3",
             "exists 4",
             "conflict 4",
@@ -80,6 +75,7 @@ mod tests {
             "wrong-store 4",
             "expired 5",
             "closed 5",
+            "gone 1",
             "not-running 5",
             "still-running 5",
             "running-children 5",
@@ -97,11 +93,9 @@ mod tests {
             "timeout 124",
             "io 1",
             "internal 1",
-            "usage 2",
             "invalid-name 2",
             "no-session 3",
             "tool-not-found 3",
-            "gone 1",
         ];
         assert_eq!(codes, expected);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_core::{Observer, SessionStore};
+use session_core::{MemoryStore, Observer, SessionStore};
 use session_pty::{Instance, Place, Presence};
 
 use crate::backend;
@@ -27,7 +27,8 @@ pub(crate) struct Invocation {
 pub(crate) struct Writing {
     pub(crate) store: Arc<dyn SessionStore>,
     pub(crate) observer: Observer,
-    _presence: Presence,
+    /// None where there is nothing that could be taken for lost.
+    _presence: Option<Presence>,
 }
 
 /// How often and how long a supervisor that is just starting is waited for.
@@ -41,13 +42,13 @@ impl Invocation {
 
     /// The store, for reading. Makes nothing.
     pub(crate) fn reading(&self) -> Result<Box<dyn SessionStore>, CliError> {
-        Ok(backend::open_read_only(&self.plan)?)
+        backend::open_read_only(&self.plan)
     }
 
     /// Who looks at sessions from here, now. Makes nothing.
     pub(crate) fn observer(&self) -> Result<Observer, CliError> {
         let alive = Instance::alive(&self.place.instance_lock())
-            .map_err(|source| CliError::io("looking for the supervisor", &source))?;
+            .map_err(|source| presence_unknown(&self.place, &source))?;
         Ok(Observer { now: system::now(), live_host: alive.map(|instance| instance.instance) })
     }
 
@@ -60,10 +61,24 @@ impl Invocation {
         for swept in store.sweep(&observer)? {
             self.out.detail(&format!("recorded session {} as {}", swept.id(), swept.status()));
         }
-        Ok(Writing { store, observer, _presence: presence })
+        Ok(Writing { store, observer, _presence: Some(presence) })
     }
 
-    fn presence(&self) -> Result<Presence, CliError> {
+    /// The store, for changes to what is in it: as [`Self::writing`], but where nothing was ever stored nothing is
+    /// made, and nothing is found.
+    pub(crate) fn changing(&self) -> Result<Writing, CliError> {
+        if backend::is_there(&self.plan)? {
+            return self.writing();
+        }
+        Ok(Writing {
+            store: Arc::new(MemoryStore::new()),
+            observer: self.observer()?,
+            _presence: None,
+        })
+    }
+
+    /// Whether a supervisor lives; none begins as long as the answer is held.
+    pub(crate) fn presence(&self) -> Result<Presence, CliError> {
         let lock = self.place.instance_lock();
         let mut attempts = ATTEMPTS;
         loop {
@@ -74,10 +89,16 @@ impl Invocation {
                     attempts -= 1;
                     std::thread::sleep(PAUSE);
                 }
-                Err(error) => return Err(CliError::io("looking for the supervisor", &error)),
+                Err(error) => return Err(presence_unknown(&self.place, &error)),
             }
         }
     }
+}
+
+/// Why it cannot be said whether a supervisor lives in this place.
+pub(crate) fn presence_unknown(place: &Place, source: &std::io::Error) -> CliError {
+    let lock = place.instance_lock();
+    CliError::io(&format!("looking for the supervisor at {}", lock.display()), source)
 }
 
 fn is_starting(error: &std::io::Error) -> bool {

@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use session_core::{ErrorKind, Session, SessionId, Status};
-use session_pty::{Client, Instance, LiveSession};
+use session_core::{ErrorKind, Query, Scope, Session, SessionId, Status};
+use session_pty::{Client, Instance, LiveSession, Presence};
 
 use crate::backend;
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
 use crate::invocation::Invocation;
+use crate::output::text::number;
 
 /// How long the record of an end is waited for, and how often it is looked for.
 const SETTLING: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a supervisor that was told to end may take: three steps for each program, all programs at once.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
+const END_PAUSE: Duration = Duration::from_millis(10);
 
 /// What runs, as the supervisor says, as far as it could be asked.
 #[derive(Debug, Default)]
@@ -95,6 +100,86 @@ impl Invocation {
         }
     }
 
+    /// A connection to the supervisor, `None` when there is none, an error when there is one that cannot be reached.
+    pub(crate) fn supervisor(&self) -> Result<Option<Client>, CliError> {
+        if let Some(client) = Client::connect(&self.place)? {
+            return Ok(Some(client));
+        }
+        match Instance::alive(&self.place.instance_lock()) {
+            Ok(Some(instance)) => Err(self.unreachable(&instance)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Ends the supervisor and waits until it is gone; whether there was one.
+    ///
+    /// # Errors
+    /// `still-running` while programs run, unless they are to be ended, too.
+    pub(crate) fn end_supervisor(&self, force: bool) -> Result<bool, CliError> {
+        let Some(client) = self.supervisor()? else { return Ok(false) };
+        let lock = self.place.instance_lock();
+        let alive = || {
+            Instance::alive(&lock)
+                .map_err(|error| crate::invocation::presence_unknown(&self.place, &error))
+        };
+        let instance = alive()?;
+        client.shutdown(force)?;
+        // The lock is the last thing that it lets go: then every end is recorded.
+        let deadline = Instant::now() + END_TIMEOUT;
+        while instance.is_some() && alive()? == instance {
+            if Instant::now() > deadline {
+                let message = "the supervisor is still ending its programs";
+                return Err(CliError::new(ErrorKind::Timeout, message)
+                    .hint("`session supervisor status` tells when it is gone"));
+            }
+            std::thread::sleep(END_PAUSE);
+        }
+        Ok(true)
+    }
+
+    /// Everything that runs, as the record says and as it is seen from here.
+    pub(crate) fn running(&self) -> Result<Vec<Session>, CliError> {
+        let observer = self.observer()?;
+        let mut query = Query::new(observer.clone());
+        query.statuses = [Status::Pending, Status::Running].into();
+        query.scope = Scope::All;
+        let page = self.reading()?.list(&query)?;
+        let seen = page.sessions.iter().map(|session| session.observed_by(&observer).into_owned());
+        Ok(seen.filter(Session::has_live_process).collect())
+    }
+
+    /// Goes on only while no program runs.
+    ///
+    /// # Errors
+    /// `still-running` otherwise.
+    pub(crate) fn refuse_while_running(&self) -> Result<(), CliError> {
+        let running = match self.supervisor()? {
+            Some(mut client) => client.status()?.sessions,
+            None => 0,
+        };
+        // A store that cannot be read holds nobody up: it may be the one to be put right.
+        match running.max(self.running().map_or(0, |running| running.len())) {
+            0 => Ok(()),
+            running => {
+                Err(still_running(&format!("{} still running", number(running as u64, "program"))))
+            }
+        }
+    }
+
+    /// Keeps programs from running as long as the answer is held. An idle supervisor is ended for that.
+    ///
+    /// # Errors
+    /// `still-running` while programs run.
+    pub(crate) fn alone(&self) -> Result<Presence, CliError> {
+        self.refuse_while_running()?;
+        backend::make_data_dir(&self.plan)?;
+        self.end_supervisor(false)?;
+        match self.presence()? {
+            absent @ Presence::Absent(_) => Ok(absent),
+            Presence::Alive(_) => Err(still_running("a supervisor has just started")),
+        }
+    }
+
     /// The supervisor lives, and its socket is not where it should be.
     pub(crate) fn unreachable(&self, instance: &Instance) -> CliError {
         let socket = self.place.socket();
@@ -103,9 +188,13 @@ impl Invocation {
             instance.pid,
             socket.display()
         );
-        CliError::new(Kind::Gone, message)
+        CliError::new(ErrorKind::Gone, message)
             .hint("give the --runtime-dir that it was started with, or see `session doctor`")
     }
+}
+
+fn still_running(message: &str) -> CliError {
+    CliError::new(ErrorKind::StillRunning, message).hint("`session stop --all` ends them")
 }
 
 /// The session's program does not run, for the reason that its status gives.

@@ -8,13 +8,19 @@ mod plan;
 mod system;
 
 mod backend;
+mod backups;
 mod invocation;
 mod live;
+mod outcomes;
+mod replacing;
 mod select;
 mod spawn;
+mod staging;
 
 mod keys;
 mod output;
+mod progress;
+mod question;
 mod watch;
 
 mod commands;

@@ -5,7 +5,7 @@ pub(crate) mod table;
 pub(crate) mod text;
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use serde::Serialize;
 
@@ -23,6 +23,12 @@ pub(crate) struct Output {
     loudness: Loudness,
     color: bool,
     error_color: bool,
+}
+
+/// Standard output for what comes in many pieces.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    out: BufWriter<StdoutLock<'static>>,
 }
 
 /// What an answer looks like on a terminal.
@@ -77,9 +83,16 @@ impl Output {
     /// Bytes as they are.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
-        out.write_all(bytes)
-            .and_then(|()| out.flush())
-            .map_err(|source| CliError::io("writing the output", &source))
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|source| failed(&source))
+    }
+
+    /// What comes in many pieces, each of which is printed when there are enough of them.
+    pub(crate) fn stream(&self) -> Stream {
+        Stream { out: BufWriter::new(io::stdout().lock()) }
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.loudness == Loudness::Quiet
     }
 
     /// Something to know beside the result.
@@ -128,6 +141,22 @@ impl Output {
     pub(crate) fn paint(&self, text: &str, style: Style) -> String {
         if self.color { painted(text, style) } else { text.to_owned() }
     }
+}
+
+impl Stream {
+    /// Prints a piece, sooner or later.
+    pub(crate) fn put(&mut self, text: &str) -> Result<(), CliError> {
+        self.out.write_all(text.as_bytes()).map_err(|source| failed(&source))
+    }
+
+    /// Prints all that is left.
+    pub(crate) fn finish(mut self) -> Result<(), CliError> {
+        self.out.flush().map_err(|source| failed(&source))
+    }
+}
+
+fn failed(source: &io::Error) -> CliError {
+    CliError::io("writing the output", source)
 }
 
 fn painted(text: &str, style: Style) -> String {

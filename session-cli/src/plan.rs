@@ -7,11 +7,13 @@ mod directories;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use session_core::Durability;
 use session_pty::client::DetachKey;
 use session_pty::{Launcher, Place};
 
 use crate::args::{Color, GlobalArgs};
 use crate::error::CliError;
+use crate::output::text::command_line;
 
 pub(crate) use caller::Caller;
 use config::Config;
@@ -50,6 +52,8 @@ pub(crate) enum Loudness {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) store: StoreKind,
+    /// What an acknowledged write survives.
+    pub(crate) durability: Durability,
     /// Absolute, without symbolic links as far as it exists.
     pub(crate) data_dir: PathBuf,
     pub(crate) runtime_dir: PathBuf,
@@ -63,6 +67,8 @@ pub(crate) struct Plan {
     pub(crate) format: Format,
     pub(crate) loudness: Loudness,
     pub(crate) color: bool,
+    /// The flags that say which store is meant, as far as they were typed.
+    flags: Vec<String>,
     pub(crate) caller: Caller,
 }
 
@@ -74,6 +80,14 @@ impl StoreKind {
         match self {
             Self::Sqlite => "sqlite",
             Self::Jsonl => "jsonl",
+        }
+    }
+
+    /// The other kind.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Sqlite => Self::Jsonl,
+            Self::Jsonl => Self::Sqlite,
         }
     }
 
@@ -131,6 +145,26 @@ impl Plan {
             })?,
             None => DetachKey::default(),
         };
+        let durability = match config.durability.as_deref() {
+            None | Some("full") => Durability::Full,
+            Some("normal") => Durability::Normal,
+            Some(word) => {
+                let message = format!("{word:?} in the configuration is no durability");
+                return Err(CliError::usage(message).hint("use full or normal"));
+            }
+        };
+        let mut flags = Vec::new();
+        if global.store.is_some() {
+            flags.extend(["--store", store.as_str()].map(str::to_owned));
+        }
+        for (flag, given, path) in [
+            ("--data-dir", &global.data_dir, &data_dir),
+            ("--runtime-dir", &global.runtime_dir, &runtime_dir),
+        ] {
+            if given.is_some() {
+                flags.extend([flag.to_owned(), path.display().to_string()]);
+            }
+        }
         let loudness = match (global.quiet, global.verbose) {
             (true, _) => Loudness::Quiet,
             (false, false) => Loudness::Normal,
@@ -138,6 +172,7 @@ impl Plan {
         };
         Ok(Self {
             store,
+            durability,
             data_dir,
             runtime_dir,
             config: config_path,
@@ -147,8 +182,15 @@ impl Plan {
             format: if global.json { Format::Json } else { Format::Text },
             loudness,
             color: wants_color(global.color, &caller),
+            flags,
             caller,
         })
+    }
+
+    /// The line that a person types for another command on the same store.
+    pub(crate) fn again<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> String {
+        let line = ["session"].into_iter().chain(words).map(str::to_owned);
+        command_line(&line.chain(self.flags.iter().cloned()).collect::<Vec<_>>())
     }
 
     /// Where the supervisor of this store is found.

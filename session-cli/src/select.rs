@@ -1,6 +1,6 @@
 //! Which session is meant: an explicit argument, else `-S`, else the one that this program runs in.
 
-use session_core::{Selector, Session, SessionStore, SessionStoreExt as _};
+use session_core::{ErrorKind, Selector, Session, SessionStore, SessionStoreExt as _};
 
 use crate::error::{CliError, Kind};
 use crate::invocation::Invocation;
@@ -25,12 +25,21 @@ impl Invocation {
     ) -> Result<Session, CliError> {
         let (text, source) = choose(&self.plan, given)?;
         let found = find(store, text).map_err(|error| match source {
-            Source::Explicit => error,
+            Source::Explicit => self.or_in_the_trash(store, text, error),
             Source::Environment => {
                 error.hint("SESSION_ID names it; give a session explicitly, or unset that variable")
             }
         })?;
         Ok(found.observed_by(&self.observer()?).into_owned())
+    }
+
+    /// The error with the way back, where what is not found was removed.
+    fn or_in_the_trash(&self, store: &dyn SessionStore, text: &str, error: CliError) -> CliError {
+        let found = Selector::parse(text).ok().filter(|_| error.is(ErrorKind::NotFound));
+        let trashed = found.and_then(|selector| store.find_trashed(&selector).ok());
+        let Some(trashed) = trashed else { return error };
+        let undo = self.plan.again(["trash", "restore", &trashed.id().to_string()]);
+        error.hint(format!("it is in the trash: `{undo}` brings it back"))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use session_core::{Exit, TerminalSize};
 use session_pty::client::{StreamEvent, ViewerStream};
-use session_pty::screen::{Screen, Size, TextLog};
+use session_pty::screen::{Screen, TextLog};
 
 use crate::error::CliError;
 
@@ -65,7 +65,7 @@ impl TextWatch {
     }
 
     fn blank(size: TerminalSize) -> Screen {
-        Screen::new(Size { cols: size.cols, rows: size.rows }, HISTORY_LINES)
+        Screen::new(size, HISTORY_LINES)
     }
 
     /// The screen is now what these bytes paint on one of this size.
@@ -92,7 +92,7 @@ impl TextWatch {
                 None
             }
             (Feeding::Painted, StreamEvent::Resized(size)) => {
-                self.screen.resize(Size { cols: size.cols, rows: size.rows });
+                self.screen.resize(*size);
                 self.on_screen()
             }
             (
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_redraw_that_makes_no_line_is_seen_on_the_screen() {
         let mut watch = watch("READY");
-        let size = TerminalSize { cols: 20, rows: 4 };
+        let size = TerminalSize::nearest(20, 4);
         assert_eq!(watch.painted(size, b"\x1b[2;1HR.A.Y"), None);
         let redraw = output(b"\x1b[2;2HE\x1b[2;4HD");
         assert_eq!(watch.event(Feeding::Painted, &redraw), Some("READY".to_owned()));

@@ -1,65 +1,15 @@
 //! What can go wrong with a store, in kinds that callers can act upon.
 
+mod kind;
+
+use std::borrow::Cow;
 use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 
-use crate::{Revision, SessionId, SessionName, TransitionError};
+use crate::{Revision, SessionId, SessionName, Status, Timestamp, TransitionError};
 
-/// The kind of an error: what a caller can do about it. The words are stable and the same in every front end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// There is no such session.
-    NotFound,
-    /// The name or the id is taken.
-    Exists,
-    /// Somebody else changed it in between: read again and decide anew.
-    Conflict,
-    /// Several sessions answer to it.
-    Ambiguous,
-    /// The listing must begin anew.
-    StaleCursor,
-    /// It belongs to another store.
-    WrongStore,
-    /// It ended by its deadline.
-    Expired,
-    /// It was ended for good.
-    Closed,
-    /// No program of it runs.
-    NotRunning,
-    /// Its program still runs.
-    StillRunning,
-    /// Programs of its children still run.
-    RunningChildren,
-    /// What is stored cannot be read.
-    Corrupt,
-    /// Another process holds the store.
-    Locked,
-    /// Something is at work that must finish first.
-    Busy,
-    /// A newer version of the program wrote it.
-    NewerVersion,
-    /// The program could not be started.
-    StartFailed,
-    /// The program to start was not found.
-    CommandNotFound,
-    /// The directory to start in cannot be used.
-    InvalidWorkdir,
-    /// No room on the disk.
-    DiskFull,
-    /// The operating system forbids it.
-    PermissionDenied,
-    /// This backend cannot do it.
-    Unsupported,
-    /// It was refused for safety.
-    Refused,
-    /// It did not happen in time.
-    Timeout,
-    /// Reading or writing failed.
-    Io,
-    /// A bug.
-    Internal,
-}
+pub use kind::ErrorKind;
 
 /// Why a store did not do what it was asked for. Nothing was changed unless the text says so.
 #[derive(Debug, thiserror::Error)]
@@ -104,13 +54,40 @@ pub enum StoreError {
         found: Revision,
     },
     /// The change of status is not legal.
-    #[error(transparent)]
-    Transition(#[from] TransitionError),
+    #[error("session {id} stays as it is")]
+    Transition {
+        /// The session.
+        id: SessionId,
+        /// From what to what.
+        source: TransitionError,
+    },
     /// The session is in the trash.
     #[error("session {id} is in the trash")]
     Trashed {
         /// The session.
         id: SessionId,
+    },
+    /// The session is not in the trash.
+    #[error("session {id} is not in the trash")]
+    NotTrashed {
+        /// The session.
+        id: SessionId,
+    },
+    /// The session was destroyed, and nothing brings it back.
+    #[error("session {id} was destroyed at {at}")]
+    Purged {
+        /// The session.
+        id: SessionId,
+        /// When.
+        at: Timestamp,
+    },
+    /// The session was ended for good, so nothing is added to it.
+    #[error("session {id} is {status}")]
+    Ended {
+        /// The session.
+        id: SessionId,
+        /// How it ended: closed or expired.
+        status: Status,
     },
     /// The program of the session still runs.
     #[error("the program of session {id} is still running")]
@@ -134,13 +111,13 @@ pub enum StoreError {
         /// The field.
         field: &'static str,
     },
-    /// The session is not one that could be read back.
+    /// The session, an entry of its history or its tombstone is none that could be read back.
     #[error("session {id} cannot be stored: {reason}")]
     Invalid {
         /// The session.
         id: SessionId,
-        /// Why not.
-        reason: &'static str,
+        /// Why not, with the name of the member that is at fault, where it is one.
+        reason: Cow<'static, str>,
     },
     /// The cursor belongs to another query or to a state of the store that is gone.
     #[error("the cursor belongs to another listing")]
@@ -184,18 +161,30 @@ pub enum StoreError {
     DiskFull {
         /// What was written.
         path: PathBuf,
+        /// What the operating system said, if it was asked by us.
+        source: Option<io::Error>,
+    },
+    /// Something stands where a file was to be made.
+    #[error("{path} exists already")]
+    TargetExists {
+        /// The file.
+        path: PathBuf,
     },
     /// The operating system forbids it.
     #[error("no permission for {path}")]
     PermissionDenied {
         /// What was opened or written.
         path: PathBuf,
+        /// What the operating system said, if it was asked by us.
+        source: Option<io::Error>,
     },
     /// The store was opened for reading, or its medium allows no more.
     #[error("{path} can only be read")]
     ReadOnly {
         /// The store.
         path: PathBuf,
+        /// What the operating system said; `None` when the store was opened for reading.
+        source: Option<io::Error>,
     },
     /// This backend cannot do it.
     #[error("this store cannot {what}")]
@@ -206,9 +195,19 @@ pub enum StoreError {
     /// A write or sync failed earlier: what is on the disk is uncertain until the store is opened anew.
     #[error("the store failed earlier and must be opened anew")]
     Poisoned,
-    /// The store was closed by its owner.
+    /// This handle on the store was closed by its owner; the store can be opened anew.
     #[error("the store is closed")]
     StoreClosed,
+    /// Anything else that the operating system reports.
+    #[error("{operation} failed for {path}")]
+    Io {
+        /// What the store was doing.
+        operation: &'static str,
+        /// What it was doing it with.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Anything else that the backend reports.
     #[error("{operation} failed")]
     Backend {
@@ -228,18 +227,18 @@ impl StoreError {
         Self::Backend { operation, source: source.into() }
     }
 
-    /// What the operating system said about `path`, during `operation`.
+    /// What the operating system said about `path`, during `operation`. It is the source of what comes of it.
     #[must_use]
-    pub fn io(operation: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
-        use std::io::ErrorKind as Io;
+    pub fn io(operation: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        use io::ErrorKind as Kind;
         let path = path.into();
         match source.kind() {
-            Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => Self::DiskFull { path },
-            Io::PermissionDenied => Self::PermissionDenied { path },
-            Io::ReadOnlyFilesystem => Self::ReadOnly { path },
-            _ => {
-                Self::Backend { operation, source: format!("{}: {source}", path.display()).into() }
+            Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => {
+                Self::DiskFull { path, source: Some(source) }
             }
+            Kind::PermissionDenied => Self::PermissionDenied { path, source: Some(source) },
+            Kind::ReadOnlyFilesystem => Self::ReadOnly { path, source: Some(source) },
+            _ => Self::Io { operation, path, source },
         }
     }
 
@@ -247,20 +246,24 @@ impl StoreError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } | Self::Trashed { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::Trashed { .. } | Self::NotTrashed { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::Purged { .. } => ErrorKind::Gone,
             Self::Ambiguous { .. } => ErrorKind::Ambiguous,
-            Self::NameHeld { .. } | Self::IdExists { .. } => ErrorKind::Exists,
+            Self::NameHeld { .. } | Self::IdExists { .. } | Self::TargetExists { .. } => {
+                ErrorKind::Exists
+            }
             Self::Conflict { .. } => ErrorKind::Conflict,
-            Self::Transition(error) => match error.from {
-                crate::Status::Expired => ErrorKind::Expired,
-                crate::Status::Closed => ErrorKind::Closed,
+            Self::Transition { source: TransitionError { from: status, .. }, .. }
+            | Self::Ended { status, .. } => match status {
+                Status::Expired => ErrorKind::Expired,
+                Status::Closed => ErrorKind::Closed,
                 _ => ErrorKind::NotRunning,
             },
             Self::StillRunning { .. } => ErrorKind::StillRunning,
             Self::RunningChildren { .. } => ErrorKind::RunningChildren,
-            Self::Immutable { .. } | Self::Invalid { .. } | Self::StoreClosed => {
-                ErrorKind::Internal
-            }
+            Self::Immutable { .. } | Self::Invalid { .. } => ErrorKind::Usage,
             Self::StaleCursor => ErrorKind::StaleCursor,
             Self::Corrupt { .. } | Self::NotAStore { .. } => ErrorKind::Corrupt,
             Self::NewerVersion { .. } => ErrorKind::NewerVersion,
@@ -268,83 +271,10 @@ impl StoreError {
             Self::DiskFull { .. } => ErrorKind::DiskFull,
             Self::PermissionDenied { .. } | Self::ReadOnly { .. } => ErrorKind::PermissionDenied,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
-            Self::Poisoned | Self::Backend { .. } => ErrorKind::Io,
+            Self::Poisoned | Self::StoreClosed | Self::Io { .. } | Self::Backend { .. } => {
+                ErrorKind::Io
+            }
         }
-    }
-}
-
-impl ErrorKind {
-    /// The stable word in kebab case.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotFound => "not-found",
-            Self::Exists => "exists",
-            Self::Conflict => "conflict",
-            Self::Ambiguous => "ambiguous",
-            Self::StaleCursor => "stale-cursor",
-            Self::WrongStore => "wrong-store",
-            Self::Expired => "expired",
-            Self::Closed => "closed",
-            Self::NotRunning => "not-running",
-            Self::StillRunning => "still-running",
-            Self::RunningChildren => "running-children",
-            Self::Corrupt => "corrupt",
-            Self::Locked => "locked",
-            Self::Busy => "busy",
-            Self::NewerVersion => "newer-version",
-            Self::StartFailed => "start-failed",
-            Self::CommandNotFound => "command-not-found",
-            Self::InvalidWorkdir => "invalid-workdir",
-            Self::DiskFull => "disk-full",
-            Self::PermissionDenied => "permission-denied",
-            Self::Unsupported => "unsupported",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::Io => "io",
-            Self::Internal => "internal",
-        }
-    }
-
-    /// Every kind.
-    pub const ALL: [Self; 25] = [
-        Self::NotFound,
-        Self::Exists,
-        Self::Conflict,
-        Self::Ambiguous,
-        Self::StaleCursor,
-        Self::WrongStore,
-        Self::Expired,
-        Self::Closed,
-        Self::NotRunning,
-        Self::StillRunning,
-        Self::RunningChildren,
-        Self::Corrupt,
-        Self::Locked,
-        Self::Busy,
-        Self::NewerVersion,
-        Self::StartFailed,
-        Self::CommandNotFound,
-        Self::InvalidWorkdir,
-        Self::DiskFull,
-        Self::PermissionDenied,
-        Self::Unsupported,
-        Self::Refused,
-        Self::Timeout,
-        Self::Io,
-        Self::Internal,
-    ];
-
-    /// The kind that a word names, as it comes over a wire.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-
-    /// Whether the same call may succeed later without anybody changing anything else.
-    #[must_use]
-    pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::Conflict | Self::Locked | Self::Busy | Self::DiskFull | Self::Timeout)
     }
 }
 
@@ -358,4 +288,37 @@ fn list(candidates: &[(SessionId, Option<SessionName>)]) -> String {
 
 fn list_ids(ids: &[SessionId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_of_the_caller_is_no_bug() {
+        let id = SessionId::from_parts(Timestamp::from_millis(1), 1);
+        let invalid = StoreError::Invalid { id, reason: "it is its own parent".into() };
+        let immutable = StoreError::Immutable { id, field: "created_at" };
+        let nothing = crate::RuntimeError::NothingToStart { id };
+        for kind in [invalid.kind(), immutable.kind(), nothing.kind()] {
+            assert_eq!(kind, ErrorKind::Usage);
+        }
+        assert_eq!(StoreError::StoreClosed.kind(), ErrorKind::Io);
+    }
+    #[test]
+    fn what_the_operating_system_said_is_the_source() {
+        for (number, kind) in [
+            (5, ErrorKind::Io),
+            (13, ErrorKind::PermissionDenied),
+            (28, ErrorKind::DiskFull),
+            (30, ErrorKind::PermissionDenied),
+        ] {
+            let error = StoreError::io("sync", "/x", io::Error::from_raw_os_error(number));
+            assert_eq!(error.kind(), kind);
+            let source = error.source().and_then(|it| it.downcast_ref::<io::Error>()).unwrap();
+            assert_eq!(source.raw_os_error(), Some(number));
+            assert!(error.to_string().contains("/x"), "{error}");
+            assert!(!error.to_string().contains(&source.to_string()), "{error}");
+        }
+    }
 }

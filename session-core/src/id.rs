@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 
 use crate::Timestamp;
+use crate::json::from_text;
 
 /// The immutable id of a session: a ULID, 26 characters of Crockford base32, sortable by creation time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,23 +20,14 @@ pub struct IdError {
     text: String,
 }
 
-/// Where new ids come from. Any `Fn(Timestamp) -> SessionId` is one.
-pub trait IdSource: Send + Sync {
-    /// An id that was not given out before, for a session created at `at`.
-    fn next_id(&self, at: Timestamp) -> SessionId;
-}
-
-impl<F: Fn(Timestamp) -> SessionId + Send + Sync> IdSource for F {
-    fn next_id(&self, at: Timestamp) -> SessionId {
-        self(at)
-    }
-}
-
 impl SessionId {
     /// How many of an id's last characters listings show, and the fewest that a selector may give is six.
     pub const SHORT_LEN: usize = 8;
 
     /// The id of a session created at `at`, told apart from others by the low 80 bits of `random`.
+    ///
+    /// Those bits come from the operating system, as the `getrandom` crate gives them, or from a generator that was
+    /// seeded so: two sessions of one millisecond with the same bits would be the same session. Tests count instead.
     #[must_use]
     pub fn from_parts(at: Timestamp, random: u128) -> Self {
         Self(Ulid::from_parts(at.as_millis().max(0).unsigned_abs(), random))
@@ -92,8 +83,7 @@ impl Serialize for SessionId {
 
 impl<'de> Deserialize<'de> for SessionId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(D::Error::custom)
+        from_text(deserializer)
     }
 }
 

@@ -1,23 +1,34 @@
-//! Objects of canonical JSON read field by field, with what this version does not know kept as it was written.
+//! Canonical JSON: objects read in one pass, with what this version does not know kept as it was written.
 
-use std::collections::BTreeMap;
+mod map;
+mod object;
+mod raw;
+mod strings;
+mod text;
+
+use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use raw::{RawJson, RawJsonError};
+
+pub(crate) use map::UniqueMap;
+pub(crate) use object::{
+    Members, Name, canonical_input, canonical_members, canonical_object, found_member, is_default,
+    read_member, write_member,
+};
+pub(crate) use strings::strings;
+pub(crate) use text::from_text;
 
 /// The members of an object that this version does not know: each value as its raw text, in order.
 ///
 /// They come from a newer version of the program and are written back unchanged, so that an older one never
 /// loses what a newer one stored. Going through a JSON value instead would change numbers.
-#[derive(Clone, Default)]
-pub struct Unknown(Vec<(Box<str>, Box<RawValue>)>);
-
-/// Members of an object that is being read; each known one is taken out by name.
-pub(crate) struct Fields(Vec<(Box<str>, Box<RawValue>)>);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Unknown(Vec<(Box<str>, RawJson)>);
 
 impl Unknown {
     /// Whether there is nothing unknown, as for every object that this version wrote.
@@ -28,7 +39,34 @@ impl Unknown {
 
     /// Names and raw JSON texts, in the order in which they were read.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, value.get()))
+        self.0.iter().map(|(name, value)| (&**name, value.as_str()))
+    }
+
+    /// Reads the value of the member `name` and keeps both.
+    pub(crate) fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        self.0.push((name.into(), map.next_value()?));
+        Ok(())
+    }
+
+    /// Whether a member has this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.iter().any(|(known, _)| known == name)
+    }
+
+    /// Takes the first member `name` out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<RawJson> {
+        let index = self.0.iter().position(|(known, _)| &**known == name)?;
+        Some(self.0.remove(index).1)
+    }
+
+    /// The first member whose name an object of the type `T` knows. In such an object it would stand twice, or be read
+    /// as something else.
+    pub(crate) fn stray<T: Members>(&self) -> Option<&str> {
+        self.iter().map(|(name, _)| name).find(|name| T::NAMES.contains(name))
     }
 
     /// Adds all members to an object that is being written, after the known ones.
@@ -37,13 +75,10 @@ impl Unknown {
     }
 }
 
-impl PartialEq for Unknown {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
+/// Why what has a member at `place` among its unknown ones cannot be stored, though its object knows that name.
+pub(crate) fn stray_reason(place: &str) -> Cow<'static, str> {
+    Cow::Owned(format!("its member {place} stands among the unknown ones"))
 }
-
-impl Eq for Unknown {}
 
 impl fmt::Debug for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,113 +86,34 @@ impl fmt::Debug for Unknown {
     }
 }
 
-impl Fields {
-    /// Takes the member `name`; a missing one and a `null` are both `None`.
-    pub(crate) fn take<T: DeserializeOwned, E: serde::de::Error>(
-        &mut self,
-        name: &'static str,
-    ) -> Result<Option<T>, E> {
-        let Some(index) = self.0.iter().position(|(known, _)| &**known == name) else {
-            return Ok(None);
-        };
-        let (_, value) = self.0.remove(index);
-        if self.0.iter().any(|(known, _)| &**known == name) {
-            return Err(E::duplicate_field(name));
-        }
-        serde_json::from_str(value.get())
-            .map_err(|source| E::custom(format_args!("field {name:?}: {source}")))
-    }
-
-    /// Takes the member `name`, which must be there.
-    pub(crate) fn require<T: DeserializeOwned, E: serde::de::Error>(
-        &mut self,
-        name: &'static str,
-    ) -> Result<T, E> {
-        self.take(name)?.ok_or_else(|| E::missing_field(name))
-    }
-
-    /// Takes the member `name`, an object whose keys are data; a missing one is empty.
-    pub(crate) fn take_map<K, V, E>(&mut self, name: &'static str) -> Result<BTreeMap<K, V>, E>
-    where
-        K: DeserializeOwned + Ord,
-        V: DeserializeOwned,
-        E: serde::de::Error,
-    {
-        Ok(self.take::<UniqueMap<K, V>, E>(name)?.map(|UniqueMap(map)| map).unwrap_or_default())
-    }
-
-    /// What nobody took.
-    pub(crate) fn rest(self) -> Unknown {
-        Unknown(self.0)
+impl Serialize for Unknown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        self.write(&mut map)?;
+        map.end()
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Unknown {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
 
         impl<'de> Visitor<'de> for Members {
-            type Value = Fields;
+            type Value = Unknown;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(0).min(64));
-                while let Some((name, value)) = map.next_entry::<Box<str>, Box<RawValue>>()? {
-                    fields.push((name, on_one_line(value)));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unknown, A::Error> {
+                let mut unknown = Unknown::default();
+                while let Some(name) = map.next_key::<Name<'de>>()? {
+                    unknown.read(name.as_str(), &mut map)?;
                 }
-                Ok(Fields(fields))
+                Ok(unknown)
             }
         }
 
         deserializer.deserialize_map(Members)
     }
-}
-
-/// A map in which no key stands twice: of two values, nobody could say which was meant.
-struct UniqueMap<K, V>(BTreeMap<K, V>);
-
-impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<K, V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries<K, V>(PhantomData<(K, V)>);
-
-        impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Visitor<'de> for Entries<K, V> {
-            type Value = UniqueMap<K, V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = BTreeMap::new();
-                while let Some((key, value)) = map.next_entry()? {
-                    if entries.insert(key, value).is_some() {
-                        return Err(serde::de::Error::custom("a key stands twice"));
-                    }
-                }
-                Ok(UniqueMap(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Entries(PhantomData))
-    }
-}
-
-/// Line breaks of valid JSON stand between tokens only; as spaces they keep a record on one line of a JSONL file.
-fn on_one_line(value: Box<RawValue>) -> Box<RawValue> {
-    if !value.get().contains(['\n', '\r']) {
-        return value;
-    }
-    RawValue::from_string(value.get().replace(['\n', '\r'], " ")).unwrap_or(value)
-}
-
-/// Writes a map entry only when there is a value: absent parts of a record take no room.
-pub(crate) fn entry_if<M: SerializeMap, T: Serialize>(
-    map: &mut M,
-    name: &str,
-    value: Option<&T>,
-) -> Result<(), M::Error> {
-    value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }

@@ -12,7 +12,9 @@ mod words;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::json::from_text;
 
 pub use error::{NameError, NameFault};
 pub use rules::NameRules;
@@ -100,22 +102,7 @@ impl Serialize for SessionName {
 
 impl<'de> Deserialize<'de> for SessionName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-/// Parses a name from text the format lends, without copying it first.
-struct NameVisitor;
-
-impl de::Visitor<'_> for NameVisitor {
-    type Value = SessionName;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a session name")
-    }
-
-    fn visit_str<E: de::Error>(self, input: &str) -> Result<SessionName, E> {
-        SessionName::parse(input).map_err(E::custom)
+        from_text(deserializer)
     }
 }
 

@@ -6,7 +6,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use crate::{LabelKey, Observer, Session, SessionId, Status, StoreError};
+use crate::fingerprint;
+use crate::{LabelKey, Observer, RoleName, Session, SessionId, Status, StoreError};
 
 /// Which sessions to list, as whom, in which order.
 ///
@@ -26,24 +27,34 @@ pub struct Query {
     pub parent: Option<SessionId>,
     /// Only sessions of this tool.
     pub tool: Option<String>,
+    /// Only sessions with a lease of this role.
+    pub role: Option<RoleName>,
+    /// Only sessions that are bound to this chat.
+    pub chat: Option<String>,
+    /// Only sessions that are bound to this agent.
+    pub agent: Option<String>,
+    /// Only sessions that are bound to this project.
+    pub project: Option<String>,
     /// How much of the rest is hidden.
     pub scope: Scope,
     /// The order.
     pub sort: Sort,
-    /// At most so many.
+    /// At most so many; `None` for all of them.
     pub limit: Option<NonZeroU32>,
     /// Go on after the page that gave this.
     pub cursor: Option<Cursor>,
 }
 
-/// How much of what is rarely wanted a listing shows. Sessions in the trash are never listed by either.
+/// How much of what is rarely wanted a listing shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// Hides closed, expired, internal and empty sessions. Asking for a status shows that status.
     #[default]
     Current,
-    /// Everything.
+    /// Everything outside the trash.
     All,
+    /// The trash alone.
+    Trash,
 }
 
 /// The order of a listing. Ties are broken by id, newest first.
@@ -124,6 +135,10 @@ impl Query {
             workdir: None,
             parent: None,
             tool: None,
+            role: None,
+            chat: None,
+            agent: None,
+            project: None,
             scope: Scope::Current,
             sort: Sort::Updated,
             limit: None,
@@ -135,14 +150,15 @@ impl Query {
     /// must not be used with another.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
+        let Self { statuses, labels, workdir, parent, tool, role, chat, agent, project, .. } = self;
+        let filters = (statuses, labels, workdir, parent, tool);
         let question = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-            self.statuses, self.labels, self.workdir, self.parent, self.tool, self.scope, self.sort
+            "{filters:?} {:?} {:?} {:?}",
+            (role, chat, agent, project),
+            self.scope,
+            self.sort
         );
-        // FNV-1a: stable over versions of the compiler, unlike the standard hasher.
-        question.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        fingerprint::of(&question)
     }
 
     /// Checks that the cursor, if there is one, was given by this query and in this generation of the store.
@@ -199,34 +215,42 @@ impl Query {
     /// Whether a session as recorded belongs to the answer.
     #[must_use]
     pub fn matches(&self, session: &Session) -> bool {
-        if session.is_trashed() {
+        if session.is_trashed() != (self.scope == Scope::Trash) {
             return false;
         }
         let seen = session.observed_by(&self.observer);
-        let launch = seen.launch.as_ref();
+        let is_asked_for = self.statuses.contains(&seen.status());
         let in_scope = match self.scope {
-            Scope::All => self.statuses.is_empty() || self.statuses.contains(&seen.status()),
+            Scope::All | Scope::Trash => self.statuses.is_empty() || is_asked_for,
             Scope::Current if self.statuses.is_empty() => {
-                !seen.status().is_final() && !self.hides(&seen)
+                !seen.status().is_final() && !hides(&seen)
             }
-            Scope::Current => self.statuses.contains(&seen.status()) && !self.hides(&seen),
+            Scope::Current => is_asked_for && !hides(&seen),
         };
-        let has_label = |(key, value): &(LabelKey, String)| {
-            seen.identity.labels.get(key).is_some_and(|found| found == value)
-        };
-        in_scope
-            && self.labels.iter().all(has_label)
-            && self.parent.is_none_or(|parent| seen.identity.parent == Some(parent))
-            && self.workdir.as_ref().is_none_or(|dir| launch.is_some_and(|l| l.workdir == *dir))
-            && self
-                .tool
-                .as_ref()
-                .is_none_or(|tool| launch.is_some_and(|l| l.tool.as_ref() == Some(tool)))
+        in_scope && self.filters_pass(&seen)
     }
 
-    fn hides(&self, session: &Session) -> bool {
-        session.is_empty() || session.launch.as_ref().is_some_and(|launch| launch.internal)
+    fn filters_pass(&self, session: &Session) -> bool {
+        let launch = session.launch.as_ref();
+        let lease = session.lease.as_ref();
+        let binding = lease.and_then(|lease| lease.binding.as_ref());
+        session.has_labels(&self.labels)
+            && is_or_any(&self.parent, session.identity.parent.as_ref())
+            && is_or_any(&self.workdir, launch.map(|launch| &launch.workdir))
+            && is_or_any(&self.tool, launch.and_then(|launch| launch.tool.as_ref()))
+            && is_or_any(&self.role, lease.and_then(|lease| lease.role.as_ref()))
+            && is_or_any(&self.chat, binding.map(|binding| &binding.chat))
+            && is_or_any(&self.agent, binding.map(|binding| &binding.agent))
+            && is_or_any(&self.project, binding.map(|binding| &binding.project))
     }
+}
+
+fn hides(session: &Session) -> bool {
+    session.is_empty() || session.launch.as_ref().is_some_and(|launch| launch.internal)
+}
+
+fn is_or_any<T: PartialEq>(wanted: &Option<T>, found: Option<&T>) -> bool {
+    wanted.as_ref().is_none_or(|wanted| Some(wanted) == found)
 }
 
 impl Sort {

@@ -101,7 +101,9 @@ pub enum RuntimeEvent {
 }
 
 /// What is needed to start a program: the record to be, and what comes from outside.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` form names the variables of the environment and keeps their values to itself: they may be secrets.
+#[derive(Clone)]
 pub struct Spawn {
     /// The session with its launch part; pending.
     pub session: Session,
@@ -178,6 +180,18 @@ pub enum RuntimeError {
     },
 }
 
+impl fmt::Debug for Spawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session, environment, umask } = self;
+        let names: Vec<_> = environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Spawn")
+            .field("session", session)
+            .field("environment", &names)
+            .field("umask", umask)
+            .finish()
+    }
+}
+
 impl RuntimeError {
     /// An error of the operating system during `operation`.
     #[must_use]
@@ -190,7 +204,7 @@ impl RuntimeError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),
-            Self::NothingToStart { .. } => ErrorKind::Internal,
+            Self::NothingToStart { .. } => ErrorKind::Usage,
             Self::CommandNotFound { .. } => ErrorKind::CommandNotFound,
             Self::InvalidWorkdir { .. } => ErrorKind::InvalidWorkdir,
             Self::StartFailed { .. } => ErrorKind::StartFailed,
@@ -204,6 +218,33 @@ impl RuntimeError {
                 _ => ErrorKind::Io,
             },
             Self::Remote { kind, .. } => *kind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Launch, MemoryStore, SessionStore as _};
+
+    #[test]
+    fn no_debug_form_tells_a_secret() {
+        let now = crate::Timestamp::from_millis(1);
+        let mut session = Session::new(SessionId::from_parts(now, 1), now);
+        let env = [("TOKEN".to_owned(), "hunter2".to_owned())].into();
+        let argv = vec!["true".to_owned()];
+        session.launch = Some(Launch { argv, workdir: "/".to_owned(), env, ..Launch::default() });
+        let environment = vec![(OsString::from("SECRET"), OsString::from("hunter2"))];
+        let spawn = Spawn { session: session.clone(), environment, umask: None };
+        let store = MemoryStore::new();
+        store.create(session.clone()).unwrap();
+        for (form, named) in [
+            (format!("{session:?}"), "TOKEN"),
+            (format!("{:#?}", session.launch), "TOKEN"),
+            (format!("{spawn:?}"), "SECRET"),
+            (format!("{store:?}"), "sessions: 1"),
+        ] {
+            assert!(!form.contains("hunter2") && form.contains(named), "{form}");
         }
     }
 }

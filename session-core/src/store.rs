@@ -1,12 +1,25 @@
-//! The seam between sessions and whatever keeps them.
+//! The seam between sessions and whatever keeps them: the contract of a store, in three parts.
+//!
+//! [`SessionStore`] keeps sessions, [`RecordStore`] their histories, and [`StoreUpkeep`] looks after the whole.
+
+mod ext;
+mod info;
+mod pointers;
+mod records;
+pub mod rules;
+mod upkeep;
 
 use std::fmt;
-use std::path::PathBuf;
 
 use crate::{
-    IdFragment, Observer, Page, Query, Selector, Session, SessionId, SessionName, Status,
-    StoreError, Timestamp,
+    IdFragment, Observer, Page, Query, Removal, Session, SessionId, SessionName, StoreError,
+    Timestamp,
 };
+
+pub use ext::{Context, History, SessionStoreExt};
+pub use info::{Deduplication, Durability, StoreInfo};
+pub use records::{Appended, RecordStore};
+pub use upkeep::{CheckReport, Repair, StoreStats, StoreUpkeep, Tombstone};
 
 /// A place where sessions are kept.
 ///
@@ -14,8 +27,8 @@ use crate::{
 /// one open, where its backend is on a disk. It reads no clock: whoever writes says when.
 ///
 /// Each sentence with an id is a promise that the shared suite tests under that id for every backend.
-/// Every refusal leaves the store as it was.
-pub trait SessionStore: Send + Sync + fmt::Debug {
+/// Every refusal leaves the store as it was. A pointer to a store (`&S`, `Box<S>`, `Arc<S>`) is a store.
+pub trait SessionStore: RecordStore + StoreUpkeep + Send + Sync + fmt::Debug {
     /// What kind of store this is and where.
     fn info(&self) -> StoreInfo;
 
@@ -28,9 +41,14 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// - `STORE-04`: a holder whose deadline has passed is recorded as expired and gives the name up, in the same
     ///   transaction.
     /// - `STORE-05`: a released name can be taken again, and what had it before stays as it is.
-    /// - `STORE-23`: a session that could not be read back (a launch part without a program, its own parent) is
-    ///   refused with `Invalid`, here and in `update`, and so is creating one in the trash; a deadline is kept in
-    ///   whole milliseconds.
+    /// - `STORE-23`: a session that could not be read back is refused with `Invalid`, here and in `update`: one with a
+    ///   launch part that names no program, one that is its own parent, one whose name breaks the rules of its role
+    ///   (also once the role was given back), and one with a member among the unknown ones that its object knows, which
+    ///   the refusal names by its path. So is creating one in the trash, and a launch part that no system could start,
+    ///   as [`crate::Launch`] says, unless the update leaves it as it was: older versions stored such ones. An idle time is cut to whole milliseconds.
+    /// - `STORE-24`: the totals of a history are the store's: a new session has none, and `update` keeps them.
+    /// - `STORE-25`: a name is also held by a session that is completed or failed, as long as its lease stands. It is
+    ///   free with the very write that gives the role back, or that closes or expires the session.
     ///
     /// # Errors
     /// As above, and whatever the backend reports.
@@ -79,6 +97,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// - `STORE-14`: exactly those that [`Query::matches`] accepts, in the order of [`crate::Sort`].
     /// - `STORE-15`: pages of any size, joined by their cursors, are the whole listing once.
     /// - `STORE-16`: a cursor of another query or generation is refused with `StaleCursor`.
+    /// - `STORE-55`: without a limit the page is all that is left, however much that is, and has no cursor.
+    /// - `STORE-26`: the scope of the trash lists what is in the trash and nothing else.
     ///
     /// # Errors
     /// As above, and whatever the backend reports. A damaged record is no error: it is reported in the page.
@@ -94,6 +114,39 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// # Errors
     /// As above, and whatever the backend reports.
     fn remove(&self, id: SessionId, observer: &Observer) -> Result<Session, StoreError>;
+
+    /// Moves all sessions that the removal takes to the trash, in one step, and returns them as stored, by id.
+    ///
+    /// - `STORE-27`: exactly those that [`Removal::takes`] accepts and `remove` would not refuse.
+    /// - `STORE-28`: all of them or none, also when the process or a call of the disk fails in between; once it has
+    ///   returned, every handle finds all of it done. A session to which others append meanwhile goes with everything
+    ///   that was acknowledged, and takes nothing afterwards. It is no promise to whoever lists meanwhile: a listing
+    ///   may have some of them still and others no more.
+    ///
+    /// # Errors
+    /// Whatever the backend reports.
+    fn remove_all(&self, removal: &Removal) -> Result<Vec<Session>, StoreError>;
+
+    /// Takes a session out of the trash and returns it as stored.
+    ///
+    /// - `STORE-29`: it is as the removal recorded it, what the observer saw of it included (a lost program, a passed
+    ///   deadline): only `trashed_at` is taken away, the revision grows by one, and `updated_at` becomes `at`. Its
+    ///   `last_active_at`, its deadline and its history stay. A name that it claims it takes by the rules of `create`.
+    /// - `STORE-30`: an unknown id is `NotFound`, one outside the trash `NotTrashed`.
+    ///
+    /// # Errors
+    /// As above, and whatever the backend reports.
+    fn restore(&self, id: SessionId, at: Timestamp) -> Result<Session, StoreError>;
+
+    /// Destroys a session in the trash with all of its history, and keeps its tombstone.
+    ///
+    /// - `STORE-31`: afterwards the id is `NotFound` everywhere, but creating or adopting it is refused with
+    ///   `Purged`; its tombstone says when.
+    /// - `STORE-32`: an unknown id is `NotFound`, one outside the trash `NotTrashed`.
+    ///
+    /// # Errors
+    /// As above, and whatever the backend reports.
+    fn purge(&self, id: SessionId, at: Timestamp) -> Result<Tombstone, StoreError>;
 
     /// Records what the observer sees and nobody has recorded: deadlines that have passed, programs that are
     /// lost. Returns the sessions that changed.
@@ -123,243 +176,3 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// Whatever went wrong since the last flush. The store is closed all the same.
     fn close(&self) -> Result<(), StoreError>;
 }
-
-/// What a store says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoreInfo {
-    /// The backend: `memory`, `sqlite` or `jsonl`.
-    pub kind: &'static str,
-    /// Where it is, for a backend on a disk.
-    pub location: Option<PathBuf>,
-    /// The version of its format.
-    pub schema_version: i64,
-    /// Changes when its content is replaced: cursors of another generation are stale.
-    pub generation: u64,
-}
-
-impl StoreInfo {
-    /// What a backend of this kind says of itself.
-    #[must_use]
-    pub const fn new(
-        kind: &'static str,
-        location: Option<PathBuf>,
-        schema_version: i64,
-        generation: u64,
-    ) -> Self {
-        Self { kind, location, schema_version, generation }
-    }
-}
-
-/// What every store can do by means of the small trait.
-pub trait SessionStoreExt: SessionStore {
-    /// The one session that the selector means, never one in the trash.
-    ///
-    /// # Errors
-    /// `NotFound`; `Ambiguous`, which lists candidates; whatever the backend reports.
-    fn find(&self, selector: &Selector) -> Result<Session, StoreError> {
-        if let Some(id) = selector.as_id() {
-            match self.get(id) {
-                Ok(session) if session.is_trashed() => return Err(StoreError::Trashed { id }),
-                Err(StoreError::NotFound { .. }) => {}
-                found => return found,
-            }
-        }
-        if let Some(name) = selector.as_name() {
-            let named = self.named(&name)?;
-            let holder = named.iter().position(|session| session.status().is_open());
-            if let Some(session) = named.into_iter().nth(holder.unwrap_or(0)) {
-                return Ok(session);
-            }
-        }
-        let mut found = match selector.as_fragment() {
-            Some(fragment) => self.matching(&fragment)?,
-            None => Vec::new(),
-        };
-        match found.len() {
-            0 => Err(StoreError::NotFound { selector: selector.as_str().to_owned() }),
-            1 => Ok(found.remove(0)),
-            _ => Err(StoreError::Ambiguous {
-                selector: selector.as_str().to_owned(),
-                candidates: found
-                    .into_iter()
-                    .map(|session| (session.id(), session.identity.name))
-                    .collect(),
-            }),
-        }
-    }
-
-    /// Reads a session, lets `change` edit it, and stores it; when somebody else was faster, all over again.
-    ///
-    /// # Errors
-    /// What `change` returns; what `get` and `update` return, a conflict excepted.
-    fn update_with<E: From<StoreError>>(
-        &self,
-        id: SessionId,
-        at: Timestamp,
-        mut change: impl FnMut(&mut Session) -> Result<(), E>,
-    ) -> Result<Session, E> {
-        loop {
-            let mut session = self.get(id)?;
-            change(&mut session)?;
-            match self.update(session, at) {
-                Err(StoreError::Conflict { .. }) => {}
-                stored => return Ok(stored?),
-            }
-        }
-    }
-}
-
-impl<S: SessionStore + ?Sized> SessionStoreExt for S {}
-
-/// Rules of the contract that need no storage, so that every backend decides alike.
-pub mod rules {
-    use super::{Observer, Session, SessionId, StoreError, Timestamp};
-    use crate::Revision;
-
-    /// The session as `create` stores it.
-    ///
-    /// # Errors
-    /// `Invalid` when it could not be read back.
-    pub fn created(session: Session) -> Result<Session, StoreError> {
-        if session.is_trashed() {
-            let reason = "it is in the trash, where only a removal puts it";
-            return Err(StoreError::Invalid { id: session.id(), reason });
-        }
-        let mut session = storable(session)?;
-        session.lifecycle.revision = Revision(1);
-        session.lifecycle.updated_at = session.lifecycle.created_at;
-        Ok(session)
-    }
-
-    /// A session that every backend can write and read back as it is.
-    fn storable(mut session: Session) -> Result<Session, StoreError> {
-        let id = session.id();
-        if session.launch.as_ref().is_some_and(|launch| launch.argv.is_empty()) {
-            return Err(StoreError::Invalid { id, reason: "its launch part names no program" });
-        }
-        if session.identity.parent == Some(id) {
-            return Err(StoreError::Invalid { id, reason: "it is its own parent" });
-        }
-        session.lifecycle.expiry = session.lifecycle.expiry.in_whole_millis();
-        Ok(session)
-    }
-
-    /// The session as `update` stores it in place of `stored`.
-    ///
-    /// # Errors
-    /// `Trashed`, `Conflict`, `Immutable` or `Transition`, as the contract says; `Invalid` as for [`created`].
-    pub fn updated(
-        stored: &Session,
-        changed: Session,
-        at: Timestamp,
-    ) -> Result<Session, StoreError> {
-        let mut changed = storable(changed)?;
-        let id = stored.id();
-        let (expected, found) = (changed.lifecycle.revision, stored.lifecycle.revision);
-        if stored.is_trashed() {
-            return Err(StoreError::Trashed { id });
-        }
-        if expected != found {
-            return Err(StoreError::Conflict { id, expected, found });
-        }
-        if changed.lifecycle.created_at != stored.lifecycle.created_at {
-            return Err(StoreError::Immutable { id, field: "created_at" });
-        }
-        if changed.is_trashed() {
-            return Err(StoreError::Immutable { id, field: "trashed_at" });
-        }
-        stored.status().to(changed.status())?;
-        changed.lifecycle.revision = found.next();
-        changed.lifecycle.updated_at = at;
-        Ok(changed)
-    }
-
-    /// Whether storing `session` claims its name: its work is open and it is not in the trash.
-    ///
-    /// Its own deadline does not count. Were a session past its deadline stored beside the holder of its name, a
-    /// clock that goes back, or a longer deadline, would make two holders of it.
-    #[must_use]
-    pub fn claims_name(session: &Session) -> bool {
-        session.name().is_some() && !session.is_trashed() && session.status().is_open()
-    }
-
-    /// Whether `update` of `stored` into `changed` takes a name that may have to be fought for.
-    #[must_use]
-    pub fn takes_name(stored: &Session, changed: &Session) -> bool {
-        claims_name(changed) && !(claims_name(stored) && stored.name() == changed.name())
-    }
-
-    /// What to do about `other`, which has the name that `taker` wants at `at`: `None` when it does not hold the
-    /// name, the record of its expiry when its deadline has passed.
-    ///
-    /// # Errors
-    /// `NameHeld` when it holds the name.
-    pub fn contest(
-        taker: SessionId,
-        other: &Session,
-        at: Timestamp,
-    ) -> Result<Option<Session>, StoreError> {
-        let Some(name) = other.name() else { return Ok(None) };
-        if other.id() == taker || other.is_trashed() || !other.status().is_open() {
-            return Ok(None);
-        }
-        if other.is_overdue(at) {
-            let mut expired = other.clone();
-            expired.record_expired();
-            expired.lifecycle.revision = expired.lifecycle.revision.next();
-            expired.lifecycle.updated_at = at;
-            return Ok(Some(expired));
-        }
-        Err(StoreError::NameHeld { name: name.clone(), holder: other.id() })
-    }
-
-    /// The session as `remove` stores it, given its direct children.
-    ///
-    /// # Errors
-    /// `Trashed`, `StillRunning` or `RunningChildren`, as the contract says.
-    pub fn removed<'a>(
-        stored: &Session,
-        children: impl IntoIterator<Item = &'a Session>,
-        observer: &Observer,
-    ) -> Result<Session, StoreError> {
-        let id = stored.id();
-        if stored.is_trashed() {
-            return Err(StoreError::Trashed { id });
-        }
-        let mut removed = stored.observed_by(observer).into_owned();
-        if removed.has_live_process() {
-            return Err(StoreError::StillRunning { id });
-        }
-        let running: Vec<_> = children
-            .into_iter()
-            .filter(|child| !child.is_trashed() && child.observed_by(observer).has_live_process())
-            .map(Session::id)
-            .collect();
-        if !running.is_empty() {
-            return Err(StoreError::RunningChildren { id, children: running });
-        }
-        removed.lifecycle.trashed_at = Some(observer.now);
-        removed.lifecycle.updated_at = observer.now;
-        removed.lifecycle.revision = removed.lifecycle.revision.next();
-        Ok(removed)
-    }
-
-    /// The session as `sweep` stores it, when the observer sees it otherwise than it is recorded.
-    #[must_use]
-    pub fn swept(stored: &Session, observer: &Observer) -> Option<Session> {
-        if stored.is_trashed() {
-            return None;
-        }
-        let mut seen = stored.observed_by(observer).into_owned();
-        if seen == *stored {
-            return None;
-        }
-        seen.lifecycle.updated_at = observer.now;
-        seen.lifecycle.revision = seen.lifecycle.revision.next();
-        Some(seen)
-    }
-}
-
-/// The statuses of open work, which alone can hold a name.
-pub const OPEN: [Status; 2] = [Status::Pending, Status::Running];

@@ -10,6 +10,10 @@ impl StoreFixture for Memory {
     fn open(&self) -> Box<dyn SessionStore> {
         Box::new(self.0.reopen())
     }
+
+    fn other(&self) -> Box<dyn SessionStore> {
+        Box::new(MemoryStore::new())
+    }
 }
 
 session_testkit::store_conformance!(Memory::default());

@@ -27,6 +27,8 @@ const FULL: &str = concat!(
     r#""updated_at":"2025-06-15T15:06:40.000Z","last_active_at":"2025-06-15T15:06:35.000Z","#,
     r#""expires_at":"2025-06-16T16:07:36.001Z","idle_timeout_ms":90061001,"#,
     r#""ended_at":"2025-06-15T15:06:37.000Z","trashed_at":"2025-06-15T15:06:49.000Z","revision":1,"#,
+    r#""lease":{"role":"implementer","binding":{"chat":"chat:-100","agent":"🤖","project":"a/b c"},"#,
+    r#""ended_at":"2025-06-15T15:06:38.000Z"},"#,
     r#""launch":{"tool":"claude","argv":["claude","--print",""],"workdir":"/srv/a b","mode":"yolo","#,
     r#""env":{"A":"1","B":"x=y"},"permission_mode":"whatever","size":{"cols":120,"rows":40},"#,
     r#""internal":true},"#,
@@ -36,7 +38,9 @@ const FULL: &str = concat!(
     r#""tmux_name":"tmux","last_attached_at":"2025-06-15T15:06:42.000Z","#,
     r#""health":{"status":"recovered","at":"2025-06-15T15:06:43.000Z"}},"#,
     r#""conversation":{"vendor":"vendor","endpoint":"https://example.invalid","model":"model","#,
-    r#""workspace":"/srv"}}"#,
+    r#""workspace":"/srv","events_complete":true,"cost":{"usd":0.10,"n":1e2}},"#,
+    r#""exchange":{"request":"why?","response":"","error":"line one\nline two","#,
+    r#""context":{"":null,"n":[ 0.10, 1E2 ]}}}"#,
 );
 
 #[test]
@@ -58,7 +62,9 @@ fn a_full_session_has_this_text() {
 #[test]
 fn optional_members_may_be_absent_or_null() {
     let whole: Value = serde_json::from_str(FULL).unwrap();
-    let optional: [(&str, &[&str]); 4] = [
+    // A JSON value changes the numbers that are kept as they are.
+    let unedited = json(&read(&whole.to_string()).unwrap());
+    let optional: [(&str, &[&str]); 6] = [
         (
             "",
             &[
@@ -69,9 +75,11 @@ fn optional_members_may_be_absent_or_null() {
                 "parent",
                 "ended_at",
                 "trashed_at",
+                "lease",
                 "launch",
                 "process",
                 "conversation",
+                "exchange",
             ],
         ),
         ("launch", &["tool", "mode", "env", "permission_mode", "size", "internal"]),
@@ -88,7 +96,9 @@ fn optional_members_may_be_absent_or_null() {
                 "health",
             ],
         ),
-        ("conversation", &["vendor", "endpoint", "model", "workspace"]),
+        ("lease", &["role", "binding", "ended_at"]),
+        ("conversation", &["vendor", "endpoint", "model", "workspace", "events_complete"]),
+        ("exchange", &["request", "response", "error", "context"]),
     ];
     for (part, members) in optional {
         for member in members {
@@ -102,11 +112,20 @@ fn optional_members_may_be_absent_or_null() {
             let null = edited(&|object| drop(object.insert((*member).to_owned(), Value::Null)));
             assert_eq!(absent, null, "{part}.{member}");
             if *member != "exit" {
-                assert_ne!(json(&absent), FULL, "{part}.{member}");
+                assert_ne!(json(&absent), unedited, "{part}.{member}");
             }
             assert_eq!(read(&json(&absent)).unwrap(), absent, "{part}.{member}");
         }
     }
+}
+
+#[test]
+fn a_null_cost_is_a_cost() {
+    let null = FULL.replace(r#"{"usd":0.10,"n":1e2}"#, "null");
+    let cost = read(&null).unwrap().conversation.unwrap().cost.unwrap();
+    assert_eq!((cost.as_str(), json(&read(&null).unwrap())), ("null", null.clone()));
+    let none = null.replace(r#","cost":null"#, "");
+    assert_eq!(read(&none).unwrap().conversation.unwrap().cost, None);
 }
 
 #[test]
@@ -238,7 +257,6 @@ fn wrong_values_are_refused_by_the_name_of_their_field() {
         (r#""ended_at":"2025-06-15T"#, r#""ended_at":"2025-06-15 "#, ""),
         (r#""idle_timeout_ms":90061001"#, r#""idle_timeout_ms":-1"#, "idle_timeout_ms"),
         (r#""revision":1,"#, r#""revision":1.5,"#, "revision"),
-        (r#""argv":["claude","--print",""]"#, r#""argv":[]"#, "launch"),
         (r#""mode":"yolo""#, r#""mode":"YOLO""#, "mode"),
         (r#""size":{"cols":120"#, r#""size":{"cols":70000"#, "size"),
         (r#""internal":true"#, r#""internal":"true""#, "internal"),
@@ -279,6 +297,22 @@ fn no_known_member_comes_twice() {
 }
 
 #[test]
+fn a_launch_names_a_program() {
+    let none = FULL.replace(r#""argv":["claude","--print",""]"#, r#""argv":[]"#);
+    assert!(read(&none).unwrap_err().contains("names no program"));
+}
+
+#[test]
+fn a_name_under_a_role_is_a_slug() {
+    let role = |name: &str| {
+        let named = SMALLEST.replace(r#""name":null"#, &format!(r#""name":"{name}""#));
+        read(&format!(r#"{named},"lease":{{"role":"monitor"}}}}"#))
+    };
+    assert!(role("monitor-1a2b").is_ok());
+    assert!(role("Monitor").unwrap_err().contains("under a role"));
+}
+
+#[test]
 fn a_session_is_not_its_own_parent() {
     let own = FULL.replace("00000000000000001Z", "000000000000000001");
     assert_ne!(own, FULL);
@@ -307,15 +341,40 @@ proptest! {
 
 #[test]
 fn a_key_of_labels_or_environment_stands_once() {
-    for text in [
-        r#"{"labels":{"a":"1","a":"2"}}"#,
-        r#"{"launch":{"argv":["x"],"workdir":"/","env":{"A":"1","A":"2"}}}"#,
+    for (text, named) in [
+        (r#"{"labels":{"a":"1","a":"2"}}"#, r#"the key "a" stands twice"#),
+        (
+            r#"{"launch":{"argv":["x"],"workdir":"/","env":{"A":"1","B":"2","A":"2"}}}"#,
+            r#"the key "A" stands twice"#,
+        ),
     ] {
         let members = &text[1..];
         let session = format!(
             r#"{{"id":"01JD0000000000000000000000","status":"pending","created_at":"2026-01-31T08:15:00.000Z","updated_at":"2026-01-31T08:15:00.000Z","last_active_at":"2026-01-31T08:15:00.000Z","revision":1,{members}"#
         );
         let error = serde_json::from_str::<session_core::Session>(&session).unwrap_err();
-        assert!(error.to_string().contains("a key stands twice"), "{error}");
+        assert!(error.to_string().contains(named), "{error}");
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_is_kept_where_nothing_is_read() {
+    let with = |member: &str| read(&format!("{SMALLEST},{member}}}"));
+    let kept = r#""zeta":"\ud800""#;
+    assert_eq!(json(&with(kept).unwrap()), format!("{SMALLEST},{kept}}}"));
+    assert!(with(r#""\ud800":1"#).is_err());
+    let titled = SMALLEST.replace(r#""title":null"#, r#""title":"\ud800""#);
+    assert!(read(&format!("{titled}}}")).unwrap_err().contains("title"));
+    let escaped = with(r#""\u0061b\/":1"#).unwrap();
+    assert_eq!(json(&escaped), format!(r#"{SMALLEST},"ab/":1}}"#));
+}
+
+#[test]
+fn a_new_word_is_refused_where_everything_else_depends_on_it() {
+    for (member, word) in [("status", "running"), ("mode", "yolo"), ("state", "running")] {
+        let text =
+            FULL.replace(&format!(r#""{member}":"{word}""#), &format!(r#""{member}":"new""#));
+        assert_ne!(text, FULL);
+        assert!(read(&text).unwrap_err().contains("new"), "{member}");
     }
 }

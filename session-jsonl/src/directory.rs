@@ -1,138 +1,176 @@
-//! The files of all sessions in one directory, each read again only when it has changed.
+//! The files of all sessions in one directory, each read again only when it has changed, and then only its end.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_core::{Damage, Session, SessionId, StoreError};
 
+use crate::disk::{Access, Disk, DiskFile, Stamp, Times};
 use crate::error::ReadError;
-use crate::file::{self, AppendError, Stamp};
-use crate::line::{self, Lines, Raw};
-use crate::replay::{Outcome, Replay, Spot};
+use crate::lines::{Lines, Raw};
+use crate::pending::{self, Found, Overlaid, Pending};
+use crate::recent::Recent;
+use crate::replay::{Anchor, Outcome, Replay, Spot};
+use crate::tombs::{self, Tombs};
+use crate::{file, tail};
+
+/// How many files are remembered as they were read.
+const REMEMBERED: usize = 1 << 14;
+
+/// How many sessions' latest records are remembered.
+const APPENDED_TO: usize = 64;
+
+/// How many files are left open that were appended to.
+const OPEN: usize = 16;
+
+/// So much is read of what others appended; of more, only the end is.
+const CATCH_UP: u64 = 4 << 20;
 
 /// The directory of a store.
 #[derive(Debug)]
 pub(crate) struct Directory {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
-    cache: Mutex<BTreeMap<SessionId, Arc<Loaded>>>,
+    files: Mutex<BTreeMap<SessionId, Arc<Loaded>>>,
+    recent: Mutex<BTreeMap<SessionId, Recent>>,
+    /// Files that were appended to, the last one last.
+    open: Mutex<Vec<(SessionId, Box<dyn DiskFile>)>>,
+    tombs: Mutex<Arc<Tombs>>,
+    pending: Mutex<Found>,
+    /// As it was when this handle had last written, with `tombs` and `pending` as they are remembered.
+    left: Mutex<Option<Stamp>>,
+    /// As it is, as far as the holder of the lock knows without looking again.
+    seen: Mutex<Option<Stamp>>,
+}
+
+/// The directory as one call sees it: what was destroyed and what is being changed when the call begins.
+#[derive(Clone, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) tombs: Arc<Tombs>,
+    pub(crate) pending: Option<Arc<Pending>>,
+    /// Whether there is a file for what is pending, complete or not.
+    pub(crate) has_pending: bool,
+    /// Whether nobody can have written since this handle did.
+    is_as_left: bool,
 }
 
 /// The file of one session as it was read.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    path: PathBuf,
-    stamp: Stamp,
+    pub(crate) path: PathBuf,
+    pub(crate) stamp: Stamp,
     replay: Replay,
 }
 
+/// A file, and what it was when it was opened.
+type Opened = (Box<dyn DiskFile>, Stamp);
+
 impl Directory {
-    pub(crate) const fn new(path: PathBuf) -> Self {
-        Self { path, cache: Mutex::new(BTreeMap::new()) }
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
+        Self {
+            disk,
+            path,
+            files: Mutex::default(),
+            recent: Mutex::default(),
+            open: Mutex::default(),
+            tombs: Mutex::default(),
+            pending: Mutex::default(),
+            left: Mutex::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file of a session; `None` when there is none.
+    /// The directory as it is now.
     ///
     /// # Errors
-    /// `NotAFile`; what the operating system reports. Damage inside the file is no error here.
-    pub(crate) fn load(&self, id: SessionId) -> Result<Option<Arc<Loaded>>, ReadError> {
-        let path = self.file_of(id);
-        let Some(stamp) = file::stamp(&path)? else { return Ok(None) };
-        let known = self.cache().get(&id).cloned();
-        if let Some(known) = &known
-            && known.stamp == stamp
-        {
-            return Ok(Some(Arc::clone(known)));
+    /// What the disk reports.
+    pub(crate) fn view(&self) -> Result<View<'_>, ReadError> {
+        let (pending, has_pending) = {
+            let mut known = lock(&self.pending);
+            *known = pending::read(self.disk(), &self.path, &known)?;
+            (known.pending.clone(), known.stamp.is_some())
+        };
+        let tombs = {
+            let mut known = lock(&self.tombs);
+            *known = tombs::read(self.disk(), &self.path, &known)?;
+            Arc::clone(&known)
+        };
+        Ok(View { directory: self, tombs, pending, has_pending, is_as_left: false })
+    }
+
+    /// The directory as it is now, for the holder of the lock.
+    ///
+    /// Every writer gives the directory another time before it touches any file, and so does who gives a name in it or
+    /// takes one. While it has the time that this handle gave it last, everything is as this handle left it. `said` is
+    /// when it was changed as the last holder of the lock says: one who cannot give it a time says nothing.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub(crate) fn view_to_write(&self, said: Option<Times>) -> Result<View<'_>, ReadError> {
+        let left = *lock(&self.left);
+        let stamp = self.stamp()?;
+        self.see(stamp);
+        if left.is_none() || left != stamp || said != stamp.map(|stamp| stamp.times()) {
+            return self.view();
         }
-        let loaded = match read(&path, id, known.as_deref()) {
-            // It was there a moment ago: a creation that failed took its file back.
-            Err(ReadError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(None);
-            }
-            loaded => Arc::new(loaded?),
-        };
-        // A torn end can be replaced by other bytes of the same number at the same time; whole lines are final.
-        if loaded.is_settled() {
-            self.cache().insert(id, Arc::clone(&loaded));
-        }
-        Ok(Some(loaded))
+        let pending = lock(&self.pending).clone();
+        Ok(View {
+            directory: self,
+            tombs: Arc::clone(&lock(&self.tombs)),
+            pending: pending.pending,
+            has_pending: pending.stamp.is_some(),
+            is_as_left: true,
+        })
     }
 
-    /// The files of all sessions, by id.
+    /// The directory as the holder of the lock has left it, if it is known.
+    pub(crate) fn seen(&self) -> Option<Stamp> {
+        *lock(&self.seen)
+    }
+
+    /// Remembers how the directory is, or that nobody knows.
+    pub(crate) fn see(&self, stamp: Option<Stamp>) {
+        *lock(&self.seen) = stamp;
+    }
+
+    /// Remembers that neither `tombs` nor `pending` were touched by what gave the directory this time, under the lock.
+    pub(crate) fn leave(&self, stamp: Stamp) {
+        *lock(&self.left) = Some(stamp);
+    }
+
+    /// Forgets what was pending, as it was struck out.
+    pub(crate) fn forget_pending(&self) {
+        *lock(&self.pending) = Found::default();
+    }
+
+    /// The state of the directory itself; `None` when it is gone.
     ///
     /// # Errors
-    /// When the directory cannot be read.
-    pub(crate) fn load_all(&self) -> Result<Vec<Result<Arc<Loaded>, ReadError>>, ReadError> {
-        let ids = self.ids().map_err(|error| ReadError::io("listing", &self.path, error))?;
-        self.cache().retain(|id, _| ids.binary_search(id).is_ok());
-        Ok(ids.into_iter().filter_map(|id| self.load(id).transpose()).collect())
+    /// What the disk reports.
+    pub(crate) fn stamp(&self) -> Result<Option<Stamp>, ReadError> {
+        let stamp = file::directory(self.disk(), &self.path);
+        stamp.map_err(|error| ReadError::io("looking at a directory", &self.path, error))
     }
 
-    /// The files of all sessions that can be read, by id.
+    /// The ids in the names of the directory's files, sorted. Anything with another name is no session's.
     ///
     /// # Errors
-    /// When the operating system refuses to read one: what it holds, a name for example, is not known then.
-    pub(crate) fn load_readable(&self) -> Result<Vec<Arc<Loaded>>, ReadError> {
-        let mut readable = Vec::new();
-        for loaded in self.load_all()? {
-            match loaded {
-                Ok(loaded) => readable.push(loaded),
-                Err(error) if error.is_io() => return Err(error),
-                Err(_) => {}
-            }
-        }
-        Ok(readable)
-    }
-
-    /// Appends the session's present state to its file, which stands as `before` says and is created without.
-    ///
-    /// Only for the holder of the writer lock.
-    ///
-    /// # Errors
-    /// `Unsupported` for a session that is too large; what the operating system reports.
-    pub(crate) fn put(
-        &self,
-        session: &Session,
-        before: Option<&Loaded>,
-    ) -> Result<(), AppendError> {
-        let id = session.id();
-        let path = self.file_of(id);
-        let line = line::session(session).map_err(|error| AppendError { error, touched: false })?;
-        // What an unfinished creation left is written anew, its header included.
-        let mut replay = match before {
-            Some(before) if before.readable().is_some() => before.replay.clone(),
-            _ => Replay::new(id),
-        };
-        let whole = replay.whole();
-        let bytes = if whole == 0 { line::header(id) + &line } else { line };
-        let stamp = match before {
-            None => file::create(&path, bytes.as_bytes())?,
-            Some(_) => file::append(&path, whole, bytes.as_bytes())?,
-        };
-        // Whatever was begun behind the last whole line has been cut off.
-        replay.forget_begun();
-        // What was written is known without reading it; should it not be what a reader would make of it, the
-        // next reader finds out, as nothing is kept then.
-        let loaded = replay_lines(replay, &mut Lines::new(bytes.as_bytes(), whole))
-            .map(|replay| Loaded { path, stamp, replay });
-        match loaded {
-            Ok(loaded) if loaded.is_settled() => self.cache().insert(id, Arc::new(loaded)),
-            _ => self.cache().remove(&id),
-        };
-        Ok(())
-    }
-
-    /// The ids in the names of the directory's files, sorted. Anything with another name is not ours.
-    fn ids(&self) -> io::Result<Vec<SessionId>> {
+    /// What the disk reports.
+    pub(crate) fn ids(&self) -> Result<Vec<SessionId>, ReadError> {
+        let fail = |error| ReadError::io("listing", &self.path, error);
         let mut ids = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let name = entry?.file_name();
+        for name in self.disk.names(&self.path).map_err(fail)? {
             let stem = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
             // Ids are read in either case, files are named in upper case only.
             ids.extend(
@@ -145,51 +183,236 @@ impl Directory {
         Ok(ids)
     }
 
-    fn file_of(&self, id: SessionId) -> PathBuf {
+    /// Where the file of a session is.
+    pub(crate) fn file_of(&self, id: SessionId) -> PathBuf {
         self.path.join(format!("{id}.jsonl"))
     }
 
-    fn cache(&self) -> MutexGuard<'_, BTreeMap<SessionId, Arc<Loaded>>> {
-        // Each entry is checked against its file before it is used, so a panic elsewhere does no harm.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Remembers a file as this process has written it.
+    pub(crate) fn remember(&self, id: SessionId, loaded: Loaded) {
+        let mut files = lock(&self.files);
+        if files.len() >= REMEMBERED {
+            files.clear();
+        }
+        files.insert(id, Arc::new(loaded));
+    }
+
+    /// Forgets a file that is not what it was.
+    pub(crate) fn forget(&self, id: SessionId) {
+        lock(&self.files).remove(&id);
+        lock(&self.recent).remove(&id);
+        drop(self.take_open(id));
+    }
+
+    /// The file of a session that was left open, which may have lost its name since.
+    pub(crate) fn take_open(&self, id: SessionId) -> Option<Box<dyn DiskFile>> {
+        let mut open = lock(&self.open);
+        let at = open.iter().position(|(known, _)| *known == id)?;
+        Some(open.remove(at).1)
+    }
+
+    /// Leaves the file of a session open, as the next one who appends may want the same.
+    pub(crate) fn leave_open(&self, id: SessionId, file: Box<dyn DiskFile>) {
+        let mut open = lock(&self.open);
+        if open.len() == OPEN {
+            open.remove(0);
+        }
+        open.push((id, file));
+    }
+
+    /// Forgets everything, as the whole content was replaced.
+    pub(crate) fn forget_all(&self) {
+        lock(&self.files).clear();
+        lock(&self.recent).clear();
+        lock(&self.open).clear();
+        *lock(&self.left) = None;
+        self.see(None);
+        *lock(&self.tombs) = Arc::default();
+        *lock(&self.pending) = Found::default();
+    }
+
+    /// The latest records of a session as they are remembered, which are taken out of the memory.
+    pub(crate) fn take_recent(&self, id: SessionId) -> Option<Recent> {
+        lock(&self.recent).remove(&id)
+    }
+
+    /// Remembers the latest records of a session.
+    pub(crate) fn put_recent(&self, id: SessionId, recent: Recent) {
+        let mut all = lock(&self.recent);
+        if all.len() >= APPENDED_TO {
+            all.clear();
+        }
+        all.insert(id, recent);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Everything in them is checked against the files before it is used, so a panic elsewhere does no harm.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl View<'_> {
+    /// The file of a session; `None` when there is none.
+    ///
+    /// # Errors
+    /// `NotAFile`; what the disk reports. Damage inside the file is no error here.
+    pub(crate) fn load(&self, id: SessionId) -> Result<Option<Arc<Loaded>>, ReadError> {
+        let directory = self.directory;
+        if self.tombs.by_id.contains_key(&id) {
+            return Ok(None);
+        }
+        let path = directory.file_of(id);
+        if self.is_pending(id) {
+            let Some((file, stamp)) = self.open(id)? else { return Ok(None) };
+            let replay = tail::read(&*file, id, stamp.length)
+                .map_err(|error| ReadError::io("reading", &path, error))?;
+            return Ok(Some(Arc::new(Loaded { path, stamp, replay })));
+        }
+        let known = lock(&directory.files).get(&id).cloned();
+        if let Some(known) = known.as_ref().filter(|known| self.is_unchanged(id, known)) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let Some(stamp) = file::stamp(directory.disk(), &path)? else { return Ok(None) };
+        if let Some(known) = &known
+            && known.stamp == stamp
+        {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let loaded = match read(directory.disk(), &path, id, known.as_deref()) {
+            // It was there a moment ago: a creation that failed took its file back.
+            Err(ReadError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            loaded => loaded?,
+        };
+        // A torn end can be replaced by other bytes of the same number at the same time; whole lines are final.
+        if !loaded.is_settled() {
+            return Ok(Some(Arc::new(loaded)));
+        }
+        let loaded = Arc::new(loaded);
+        let mut files = lock(&directory.files);
+        if files.len() >= REMEMBERED {
+            files.clear();
+        }
+        files.insert(id, Arc::clone(&loaded));
+        Ok(Some(loaded))
+    }
+
+    /// Whether a file that was left open is as it is known, and still has its name.
+    fn is_unchanged(&self, id: SessionId, known: &Loaded) -> bool {
+        let open = lock(&self.directory.open);
+        let file = open.iter().find(|(opened, _)| self.is_as_left && *opened == id);
+        file.is_some_and(|(_, file)| file.stamp().is_ok_and(|stamp| stamp == known.stamp))
+    }
+
+    /// The file of a session and its present state.
+    ///
+    /// # Errors
+    /// `NotFound`; `Corrupt` or `NewerVersion` when it cannot be read; what the disk reports.
+    pub(crate) fn stored(&self, id: SessionId) -> Result<(Arc<Loaded>, Arc<Session>), StoreError> {
+        let not_found = || StoreError::NotFound { selector: id.to_string() };
+        let loaded = self.load(id)?.ok_or_else(not_found)?;
+        let session = loaded.session()?.map(Arc::clone).ok_or_else(not_found)?;
+        Ok((loaded, session))
+    }
+
+    /// Opens the file of a session to read it as far as it was loaded; `None` when it is gone or another one.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub(crate) fn open_loaded(
+        &self,
+        id: SessionId,
+        loaded: &Loaded,
+    ) -> Result<Option<Box<dyn DiskFile>>, ReadError> {
+        let opened = self.open(id)?;
+        let is_same =
+            |stamp: &Stamp| stamp.is_same_file(&loaded.stamp) && stamp.length >= loaded.whole();
+        Ok(opened.filter(|(_, stamp)| is_same(stamp)).map(|(file, _)| file))
+    }
+
+    /// Whether the session's file is part of a change that is being made.
+    pub(crate) fn is_pending(&self, id: SessionId) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.appends.contains_key(&id))
+    }
+
+    /// Opens the file of a session as it counts, with what is pending; `None` when there is none.
+    fn open(&self, id: SessionId) -> Result<Option<Opened>, ReadError> {
+        let path = self.directory.file_of(id);
+        let opened = match file::open_regular(self.directory.disk(), &path, Access::Read) {
+            Err(ReadError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+            opened => Some(opened?),
+        };
+        let Some(append) = self.pending.as_ref().and_then(|pending| pending.appends.get(&id))
+        else {
+            return Ok(opened);
+        };
+        if append.obstacle_in(opened.as_ref().map(|(_, stamp)| stamp)).is_some() {
+            // The next writer keeps it aside.
+            return Ok(opened);
+        }
+        let (below, stamp) =
+            opened.map_or((None, Stamp::NOTHING), |(file, stamp)| (Some(file), stamp));
+        let overlaid = Overlaid::new(below, append.clone(), stamp);
+        let stamp = overlaid.stamp().map_err(|error| ReadError::io("reading", &path, error))?;
+        Ok(Some((Box::new(overlaid), stamp)))
     }
 }
 
 impl Loaded {
+    /// A file that ends with a whole batch.
+    pub(crate) const fn new(path: PathBuf, stamp: Stamp, replay: Replay) -> Self {
+        Self { path, stamp, replay }
+    }
+
     /// The session's present state; `None` when its creation was never finished.
     ///
     /// # Errors
     /// `Damaged` or `Newer`.
-    pub(crate) fn session(&self) -> Result<Option<&Session>, ReadError> {
+    pub(crate) fn session(&self) -> Result<Option<&Arc<Session>>, ReadError> {
         match self.replay.outcome() {
             Outcome::Session(session) => Ok(Some(session)),
             Outcome::Nothing => Ok(None),
-            Outcome::Damaged(spot) => Err(ReadError::Damaged(self.damage_at(spot))),
+            Outcome::Damaged(spot) => Err(ReadError::Damaged(self.damage_at(&spot))),
             Outcome::Newer(found) => Err(ReadError::Newer { path: self.path.clone(), found }),
         }
     }
 
     /// The session's present state, if it can be read.
-    pub(crate) fn readable(&self) -> Option<&Session> {
+    pub(crate) fn readable(&self) -> Option<&Arc<Session>> {
         self.session().ok().flatten()
     }
 
-    /// Everything in the file that cannot be read.
+    /// The end of the last whole batch.
+    pub(crate) const fn whole(&self) -> u64 {
+        self.replay.whole()
+    }
+
+    /// The last line of that batch.
+    pub(crate) const fn anchor(&self) -> Option<Anchor> {
+        self.replay.anchor()
+    }
+
+    pub(crate) const fn replay(&self) -> &Replay {
+        &self.replay
+    }
+
+    /// Everything in what was read of the file that cannot be read.
     pub(crate) fn damage(&self) -> Vec<Damage> {
-        let spots: Vec<_> =
-            self.replay.spots().into_iter().map(|spot| self.damage_at(spot)).collect();
+        let spots: Vec<_> = self.replay.spots().iter().map(|spot| self.damage_at(spot)).collect();
         match self.session() {
             Err(error) if spots.is_empty() => vec![error.into_damage()],
             _ => spots,
         }
     }
 
-    fn damage_at(&self, spot: Spot) -> Damage {
-        let place = format!("{}: byte {}", self.path.display(), spot.offset);
-        Damage { place, reason: spot.reason }
+    /// A spot of this file, for people.
+    pub(crate) fn damage_at(&self, spot: &Spot) -> Damage {
+        spot.in_file(&self.path)
     }
 
-    fn is_settled(&self) -> bool {
+    /// Whether the file ends with a whole batch.
+    pub(crate) fn is_settled(&self) -> bool {
         self.replay.whole() == self.stamp.length
     }
 }
@@ -197,15 +420,27 @@ impl Loaded {
 /// How often a file is read again that changed in another way than by growing.
 const ATTEMPTS: u32 = 4;
 
-fn read(path: &Path, id: SessionId, known: Option<&Loaded>) -> Result<Loaded, ReadError> {
+fn read(
+    disk: &dyn Disk,
+    path: &Path,
+    id: SessionId,
+    known: Option<&Loaded>,
+) -> Result<Loaded, ReadError> {
     let fail = |error| ReadError::io("reading", path, error);
     let mut attempt = 1;
     loop {
-        let mut file = file::open_regular(path, OpenOptions::new().read(true))?;
-        let stamp = Stamp::of(&file.metadata().map_err(fail)?);
-        let replay = read_once(&mut file, stamp, id, known).map_err(fail)?;
+        let (file, stamp) = file::open_regular(disk, path, Access::Read)?;
+        let replay = match known {
+            Some(known) if continues(&*file, stamp, known).map_err(fail)? => {
+                let begin = known.replay.clone().without_tail();
+                let mut lines = Lines::new(&*file, begin.whole()..stamp.length);
+                tail::replayed(begin, &mut lines)
+            }
+            _ => tail::read(&*file, id, stamp.length),
+        };
+        let replay = replay.map_err(fail)?;
         // A writer may have cut off a torn end while this read it, so that two halves met. Growing does no harm.
-        let changed = Stamp::of(&file.metadata().map_err(fail)?) != stamp;
+        let changed = file.stamp().map_err(fail)? != stamp;
         if !changed || replay.spots().is_empty() || attempt == ATTEMPTS {
             return Ok(Loaded { path: path.to_owned(), stamp, replay });
         }
@@ -213,47 +448,14 @@ fn read(path: &Path, id: SessionId, known: Option<&Loaded>) -> Result<Loaded, Re
     }
 }
 
-fn read_once(
-    file: &mut File,
-    stamp: Stamp,
-    id: SessionId,
-    known: Option<&Loaded>,
-) -> io::Result<Replay> {
-    let begin = match known {
-        Some(known) if continues(file, stamp, known)? => known.replay.clone(),
-        _ => Replay::new(id),
-    };
-    let whole = begin.whole();
-    file.seek(SeekFrom::Start(whole))?;
-    let rest = BufReader::new(file.take(stamp.length.saturating_sub(whole)));
-    replay_lines(begin, &mut Lines::new(rest, whole))
-}
-
-/// Whether the file only grew since it was read: its last whole line stands where it stood.
-fn continues(file: &mut File, stamp: Stamp, known: &Loaded) -> io::Result<bool> {
-    let (whole, anchor) = (known.replay.whole(), known.replay.anchor());
-    let Some(anchor) = anchor else { return Ok(false) };
-    if !stamp.is_same_file(&known.stamp) || stamp.length <= whole {
+/// Whether the file only grew since it was read, and not by much: its last whole line stands where it stood.
+fn continues(file: &dyn DiskFile, stamp: Stamp, known: &Loaded) -> io::Result<bool> {
+    let whole = known.whole();
+    let Some(anchor) = known.anchor() else { return Ok(false) };
+    let grew = whole < stamp.length && stamp.length - whole <= CATCH_UP;
+    if !stamp.is_same_file(&known.stamp) || !grew {
         return Ok(false);
     }
-    file.seek(SeekFrom::Start(anchor.offset))?;
-    let line = BufReader::new(file.take(whole - anchor.offset));
-    Ok(
-        matches!(Lines::new(line, anchor.offset).read()?, Some((Raw::Line(line), _)) if anchor.is(line)),
-    )
-}
-
-fn replay_lines<R: BufRead>(mut replay: Replay, lines: &mut Lines<R>) -> io::Result<Replay> {
-    while !replay.is_newer() {
-        let offset = lines.offset();
-        let Some((raw, end)) = lines.read()? else { break };
-        replay.push(raw, offset, end);
-    }
-    Ok(replay)
-}
-
-impl From<AppendError> for StoreError {
-    fn from(failed: AppendError) -> Self {
-        failed.error
-    }
+    let mut line = Lines::new(file, anchor.offset..whole);
+    Ok(matches!(line.next()?, Some((Raw::Line(line), _)) if anchor.is(line)))
 }

@@ -14,6 +14,8 @@ pub(crate) enum ReadError {
     Io { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is not a regular file", path.display())]
     NotAFile { path: PathBuf },
+    #[error("{} is not a directory", path.display())]
+    NotADirectory { path: PathBuf },
     #[error("{} has format version {found}", path.display())]
     Newer { path: PathBuf, found: i64 },
     #[error("{} is damaged: {}", .0.place, .0.reason)]
@@ -34,7 +36,12 @@ impl ReadError {
 
     /// The same as a line of a listing's report.
     pub(crate) fn into_damage(self) -> Damage {
-        let at = |path: PathBuf| path.display().to_string();
+        self.to_damage()
+    }
+
+    /// The same as a line of a listing's report.
+    pub(crate) fn to_damage(&self) -> Damage {
+        let at = |path: &Path| path.display().to_string();
         match self {
             Self::Io { path, operation, source } => {
                 Damage { place: at(path), reason: format!("{operation} failed: {source}") }
@@ -42,13 +49,16 @@ impl ReadError {
             Self::NotAFile { path } => {
                 Damage { place: at(path), reason: "not a regular file".to_owned() }
             }
+            Self::NotADirectory { path } => {
+                Damage { place: at(path), reason: "not a directory".to_owned() }
+            }
             Self::Newer { path, found } => Damage {
                 place: at(path),
                 reason: format!(
                     "format version {found}, this program knows versions up to {SCHEMA_VERSION}"
                 ),
             },
-            Self::Damaged(damage) => damage,
+            Self::Damaged(damage) => damage.clone(),
         }
     }
 }
@@ -60,7 +70,9 @@ impl From<ReadError> for StoreError {
             ReadError::Newer { path, found } => {
                 Self::NewerVersion { path, found, supported: SCHEMA_VERSION }
             }
-            ReadError::NotAFile { .. } | ReadError::Damaged(_) => {
+            ReadError::NotAFile { .. }
+            | ReadError::NotADirectory { .. }
+            | ReadError::Damaged(_) => {
                 let Damage { place, reason } = error.into_damage();
                 Self::Corrupt { place, reason }
             }

@@ -30,7 +30,7 @@
 //!
 //!     let found = store.find(&Selector::parse("build")?)?;
 //!     let running = store.update_with(found.id(), now, |session| {
-//!         session.lifecycle.status = session.status().to(Status::Running)?;
+//!         session.set_status(Status::Running)?;
 //!         Ok::<_, StoreError>(())
 //!     })?;
 //!     assert_eq!(running.status(), Status::Running);
@@ -54,18 +54,35 @@
 
 mod options;
 
-mod line;
-mod replay;
-
+mod disk;
 mod error;
 mod file;
 mod lock;
 
+mod line;
+mod lines;
+mod replay;
+mod tail;
+
+mod pending;
+mod tombs;
+
+mod adopt;
 mod directory;
+mod history;
+mod index;
+mod recent;
+
 mod format;
+mod quarantine;
 mod writer;
 
+mod upkeep;
+
 mod store;
+
+#[cfg(test)]
+mod crashes;
 
 pub use format::{Migration, SCHEMA_VERSION, migrations};
 pub use options::JsonlOptions;

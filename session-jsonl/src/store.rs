@@ -1,38 +1,50 @@
 //! The store: the rules of the contract applied to the files of a directory, under the writer lock.
 
+mod records;
+mod sessions;
+mod upkeep;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use session_core::store::rules;
-use session_core::{
-    IdFragment, Observer, Page, Query, Session, SessionId, SessionName, SessionStore, StoreError,
-    StoreInfo, Timestamp,
-};
+use session_core::{Deduplication, Durability, SessionId, StoreError, StoreInfo};
 
-use crate::directory::{Directory, Loaded};
+use crate::directory::{Directory, View};
+use crate::disk::{Disk, RealDisk};
 use crate::file;
 use crate::format::{self, LOCK, Marker, Place, SCHEMA_VERSION};
-use crate::lock::WriterLock;
+use crate::history::Hint;
+use crate::index::Index;
+use crate::lock::{Progress, WriterLock};
 use crate::options::JsonlOptions;
-use crate::writer::Writer;
+use crate::recent::REACH;
+use crate::upkeep::{finish_replacing, has_left};
+use crate::writer::{Concerns, Writer};
 
 /// Sessions as JSON Lines files in a directory, one file a session.
 ///
 /// Several threads may share one, and several processes may open the same directory. Everything that was
-/// acknowledged is on the medium.
+/// acknowledged is on the medium, unless [`JsonlOptions::durability`] asks for less.
 ///
 /// A write for which there is no room is cut back and costs nothing else. After a failed sync, or one that could not
-/// be cut back, every call but [`close`](SessionStore::close) is refused with [`Poisoned`](StoreError::Poisoned): open
-/// the store anew to learn what is on the disk.
+/// be cut back, every call but [`close`](session_core::SessionStore::close) is refused with
+/// [`Poisoned`](StoreError::Poisoned): open the store anew to learn what is on the disk.
 #[derive(Debug)]
 pub struct JsonlStore {
+    disk: Arc<dyn Disk>,
     directory: Directory,
+    index: Index,
     lock: WriterLock,
     access: Access,
     marker: Mutex<Marker>,
     closed: AtomicBool,
     poisoned: AtomicBool,
+    /// Sessions with bytes that this handle wrote and did not sync, and how often it wrote.
+    unsynced: Mutex<BTreeMap<SessionId, u64>>,
+    /// Where the last page of each of some histories ended.
+    hints: Mutex<Vec<(SessionId, Hint)>>,
 }
 
 #[derive(Debug)]
@@ -44,7 +56,8 @@ enum Access {
 impl JsonlStore {
     /// Opens the store in `directory`, which is created when it is missing and made a store when it is empty.
     ///
-    /// An existing store is not touched by this.
+    /// A store of this version is not touched by this. One of an older version is taken to this one, step by step as
+    /// [`migrations`](crate::migrations) says, and what was changed is kept beside.
     ///
     /// # Errors
     /// `NotAStore` for anything else that stands there; `NewerVersion`; `Corrupt` when its format's description
@@ -62,17 +75,36 @@ impl JsonlStore {
         directory: impl AsRef<Path>,
         options: JsonlOptions,
     ) -> Result<Self, StoreError> {
-        let directory = absolute(directory.as_ref())?;
-        let marker = match format::inspect(&directory)? {
-            Place::Store(marker) => marker,
+        Self::open_on(Arc::new(RealDisk), directory.as_ref(), options)
+    }
+
+    /// Opens the store in `directory` of `disk`. Its lock is on the real disk all the same, in the directory of the
+    /// same path, which a disk of another kind has to see to.
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        options: JsonlOptions,
+    ) -> Result<Self, StoreError> {
+        let directory = absolute(directory)?;
+        let fail = |error| StoreError::io("creating a directory", &directory, error);
+        let mut place = format::inspect(&*disk, &directory)?;
+        if let Place::Missing = place {
+            finish_replacing(&*disk, &directory).map_err(fail)?;
+            place = format::inspect(&*disk, &directory)?;
+        }
+        let marker = match place {
+            Place::Store(marker) if marker.version == SCHEMA_VERSION => marker,
             Place::Missing => {
-                file::create_directory(&directory)
-                    .map_err(|e| StoreError::io("creating a directory", &directory, e))?;
-                make_store(&directory, options)?
+                file::create_directory(&*disk, &directory).map_err(fail)?;
+                make_store(&*disk, &directory, options)?
             }
-            Place::Empty => make_store(&directory, options)?,
+            Place::Empty | Place::Store(_) => make_store(&*disk, &directory, options)?,
         };
-        Ok(Self::new(directory, Access::Write(options), marker))
+        if has_left(&*disk, &directory) {
+            // It is only out of the way under its other name, which a later one can give it as well.
+            _ = name_replaced(&disk, &directory, options);
+        }
+        Ok(Self::new(disk, directory, Access::Write(options), marker))
     }
 
     /// Opens the store in `directory` for reading only: nothing is created and nothing is changed, now or later,
@@ -82,22 +114,31 @@ impl JsonlStore {
     /// As [`open`](Self::open), and `NotAStore` also where nothing is or where the directory is empty: a place
     /// that cannot be read, such as a disk that is not there today, must not pass for a store without sessions.
     pub fn open_read_only(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let directory = absolute(directory.as_ref())?;
-        match format::inspect(&directory)? {
-            Place::Store(marker) => Ok(Self::new(directory, Access::Read, marker)),
+        Self::read_on(Arc::new(RealDisk), directory.as_ref())
+    }
+
+    /// Opens the store in `directory` of `disk` for reading only.
+    pub(crate) fn read_on(disk: Arc<dyn Disk>, directory: &Path) -> Result<Self, StoreError> {
+        let directory = absolute(directory)?;
+        match format::inspect(&*disk, &directory)? {
+            Place::Store(marker) => Ok(Self::new(disk, directory, Access::Read, marker)),
             Place::Missing => Err(format::not_a_store(&directory, "it does not exist")),
             Place::Empty => Err(format::not_a_store(&directory, "it is empty")),
         }
     }
 
-    fn new(directory: PathBuf, access: Access, marker: Marker) -> Self {
+    fn new(disk: Arc<dyn Disk>, directory: PathBuf, access: Access, marker: Marker) -> Self {
         Self {
             lock: WriterLock::new(directory.join(LOCK)),
-            directory: Directory::new(directory),
+            directory: Directory::new(Arc::clone(&disk), directory),
+            disk,
+            index: Index::default(),
             access,
             marker: Mutex::new(marker),
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
+            unsynced: Mutex::default(),
+            hints: Mutex::default(),
         }
     }
 
@@ -112,155 +153,64 @@ impl JsonlStore {
         Ok(())
     }
 
-    /// Goes before all reading: a newer program may have taken the store over since it was opened.
-    fn reading(&self) -> Result<&Directory, StoreError> {
+    /// Goes before all reading: a newer program may have taken the store over since it was opened, and its content
+    /// may have been replaced.
+    fn reading(&self) -> Result<View<'_>, StoreError> {
+        self.check()?;
+        Ok(self.directory.view()?)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
         self.usable()?;
+        self.check_marker()
+    }
+
+    fn check_marker(&self) -> Result<(), StoreError> {
         let mut marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner);
-        *marker = format::check(self.directory.path(), *marker)?;
-        Ok(&self.directory)
+        let found = format::check(self.directory.disk(), self.directory.path(), *marker)?;
+        if found.generation != marker.generation {
+            self.directory.forget_all();
+            self.index.forget();
+        }
+        *marker = found;
+        Ok(())
     }
 
     /// Goes before all writing.
-    fn writing(&self) -> Result<Writer<'_>, StoreError> {
+    fn writing(&self, concerns: Concerns) -> Result<Writer<'_>, StoreError> {
         self.usable()?;
         let Access::Write(options) = &self.access else {
-            return Err(StoreError::ReadOnly { path: self.directory.path().to_owned() });
+            return Err(StoreError::ReadOnly {
+                path: self.directory.path().to_owned(),
+                source: None,
+            });
         };
-        let guard = self.lock.acquire(options.lock_timeout)?;
-        // What was true before the wait need not be true after it.
-        let directory = self.reading()?;
-        Ok(Writer::new(directory, &self.poisoned, guard))
+        // A store that a newer program took over is not waited for, and nothing is written into its lock.
+        let guard = self.lock.acquire(options.lock_timeout, || self.check())?;
+        let view = self.directory.view_to_write(guard.times())?;
+        Writer::new(view, &self.index, &self.poisoned, options.durability, guard, concerns)
     }
-}
 
-impl SessionStore for JsonlStore {
-    fn info(&self) -> StoreInfo {
-        let generation = self.marker.lock().unwrap_or_else(PoisonError::into_inner).generation;
+    fn durability(&self) -> Durability {
+        match &self.access {
+            Access::Write(options) => options.durability,
+            Access::Read => Durability::Full,
+        }
+    }
+
+    fn generation(&self) -> u64 {
+        self.marker.lock().unwrap_or_else(PoisonError::into_inner).generation
+    }
+
+    fn describe(&self) -> StoreInfo {
+        // Others may have replaced the content. What cannot be read now is refused by the next call.
+        _ = self.check_marker();
         let location = self.directory.path().to_owned();
-        StoreInfo::new("jsonl", Some(location), SCHEMA_VERSION, generation)
+        let mut info = StoreInfo::new("jsonl", Some(location), SCHEMA_VERSION, self.generation());
+        info.deduplication = Deduplication::Recent { bytes: REACH };
+        info.durability = self.durability();
+        info
     }
-
-    fn create(&self, session: Session) -> Result<Session, StoreError> {
-        let writer = self.writing()?;
-        let session = rules::created(session)?;
-        let (id, at) = (session.id(), session.lifecycle.created_at);
-        let before = writer.directory.load(id)?;
-        if let Some(before) = &before
-            && before.session()?.is_some()
-        {
-            return Err(StoreError::IdExists { id });
-        }
-        let expired =
-            if rules::claims_name(&session) { writer.contest(&session, at)? } else { Vec::new() };
-        writer.put_after(&expired, &session, before.as_deref())?;
-        Ok(session)
-    }
-
-    fn get(&self, id: SessionId) -> Result<Session, StoreError> {
-        let loaded = self.reading()?.load(id)?;
-        stored(loaded.as_deref(), id).cloned()
-    }
-
-    fn named(&self, name: &SessionName) -> Result<Vec<Session>, StoreError> {
-        self.newest_first(|session| session.name() == Some(name))
-    }
-
-    fn matching(&self, fragment: &IdFragment) -> Result<Vec<Session>, StoreError> {
-        let mut found = self.newest_first(|session| fragment.matches(session.id()))?;
-        found.truncate(10);
-        Ok(found)
-    }
-
-    fn update(&self, changed: Session, at: Timestamp) -> Result<Session, StoreError> {
-        let writer = self.writing()?;
-        let id = changed.id();
-        let loaded = writer.directory.load(id)?;
-        let before = stored(loaded.as_deref(), id)?;
-        let after = rules::updated(before, changed, at)?;
-        let taken = rules::takes_name(before, &after);
-        let expired = if taken { writer.contest(&after, at)? } else { Vec::new() };
-        writer.put_after(&expired, &after, loaded.as_deref())?;
-        Ok(after)
-    }
-
-    fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        let directory = self.reading()?;
-        let generation = self.info().generation;
-        query.check_cursor(generation)?;
-        let (mut readable, mut damaged) = (Vec::new(), Vec::new());
-        for loaded in directory.load_all()? {
-            match loaded {
-                Ok(loaded) => {
-                    damaged.extend(loaded.damage());
-                    readable.push(loaded);
-                }
-                Err(error) => damaged.push(error.into_damage()),
-            }
-        }
-        let matching = (readable.iter().filter_map(|loaded| loaded.readable()))
-            .filter(|session| query.matches(session));
-        let page = query.page_of(matching, generation);
-        Ok(Page { damaged, ..page })
-    }
-
-    fn remove(&self, id: SessionId, observer: &Observer) -> Result<Session, StoreError> {
-        let writer = self.writing()?;
-        let loaded = writer.directory.load(id)?;
-        let before = stored(loaded.as_deref(), id)?;
-        let others = writer.directory.load_readable()?;
-        let children = (others.iter().filter_map(|loaded| loaded.readable()))
-            .filter(|child| child.identity.parent == Some(id));
-        let removed = rules::removed(before, children, observer)?;
-        writer.put(&removed, loaded.as_deref())?;
-        Ok(removed)
-    }
-
-    fn sweep(&self, observer: &Observer) -> Result<Vec<Session>, StoreError> {
-        let writer = self.writing()?;
-        let mut changed = Vec::new();
-        for loaded in writer.directory.load_readable()? {
-            if let Some(seen) = loaded.readable().and_then(|s| rules::swept(s, observer)) {
-                writer.put(&seen, Some(&loaded))?;
-                changed.push(seen);
-            }
-        }
-        Ok(changed)
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        // Nothing is acknowledged before it is on the medium.
-        self.usable()
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        let was_closed = self.closed.swap(true, Ordering::AcqRel);
-        if !was_closed && self.poisoned.load(Ordering::Acquire) {
-            return Err(StoreError::Poisoned);
-        }
-        Ok(())
-    }
-}
-
-impl JsonlStore {
-    /// The sessions outside the trash that `wanted` accepts, the last created first.
-    fn newest_first(&self, wanted: impl Fn(&Session) -> bool) -> Result<Vec<Session>, StoreError> {
-        let mut found: Vec<_> = (self.reading()?.load_readable()?.iter())
-            .filter_map(|loaded| loaded.readable())
-            .filter(|session| !session.is_trashed() && wanted(session))
-            .cloned()
-            .collect();
-        found
-            .sort_by_key(|session| std::cmp::Reverse((session.lifecycle.created_at, session.id())));
-        Ok(found)
-    }
-}
-
-fn stored(loaded: Option<&Loaded>, id: SessionId) -> Result<&Session, StoreError> {
-    let session = match loaded {
-        Some(loaded) => loaded.session()?,
-        None => None,
-    };
-    session.ok_or_else(|| StoreError::NotFound { selector: id.to_string() })
 }
 
 /// Every later call is about the same place, wherever the program goes.
@@ -268,14 +218,44 @@ fn absolute(directory: &Path) -> Result<PathBuf, StoreError> {
     std::path::absolute(directory).map_err(|e| StoreError::io("finding a store", directory, e))
 }
 
-fn make_store(directory: &Path, options: JsonlOptions) -> Result<Marker, StoreError> {
+/// Gives what a dead process replaced its name, beside the store.
+fn name_replaced(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+    options: JsonlOptions,
+) -> Result<(), StoreError> {
     let lock = WriterLock::new(directory.join(LOCK));
-    let _guard = lock.acquire(options.lock_timeout)?;
-    // Another process may have done it while this one waited.
-    if let Place::Empty = format::inspect(directory)? {
-        format::initialise(directory)?;
+    let mut guard = lock.acquire(options.lock_timeout, || Ok(()))?;
+    guard.set(guard.found());
+    match format::inspect(&**disk, directory)? {
+        Place::Store(marker) => crate::upkeep::name_replaced(disk, directory, marker.generation),
+        Place::Missing | Place::Empty => Ok(()),
     }
-    match format::inspect(directory)? {
+}
+
+fn make_store(
+    disk: &dyn Disk,
+    directory: &Path,
+    options: JsonlOptions,
+) -> Result<Marker, StoreError> {
+    let lock = WriterLock::new(directory.join(LOCK));
+    let mut guard = lock.acquire(options.lock_timeout, || Ok(()))?;
+    // Another process may have done it while this one waited.
+    let place = format::inspect(disk, directory)?;
+    if let Place::Store(marker) = place
+        && marker.version < SCHEMA_VERSION
+    {
+        format::migrate(disk, directory)?;
+    }
+    let is_new = matches!(place, Place::Empty);
+    if is_new {
+        // The directory itself may have been made a moment ago, by this process or by one that died.
+        file::sync_name_of_directory(disk, directory)
+            .map_err(|error| StoreError::io("creating a store", directory, error))?;
+        format::initialise(disk, directory)?;
+    }
+    guard.set(if is_new { Progress::Synced } else { guard.found() });
+    match format::inspect(disk, directory)? {
         Place::Store(marker) => Ok(marker),
         Place::Missing | Place::Empty => Err(format::not_a_store(directory, "it went away")),
     }

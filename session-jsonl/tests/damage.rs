@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error it did not ask for must panic")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use session_core::{Damage, Query, Scope, Session, SessionStore, StoreError};
+use session_core::{Damage, Query, Scope, Session, SessionStore, StoreError, StoreUpkeep};
 use session_jsonl::JsonlStore;
 use session_testkit::samples;
 
@@ -82,24 +84,124 @@ fn a_line_that_cannot_be_read_costs_itself() {
         let (sessions, damage) = list(&store);
         assert_eq!(sessions.len(), 2, "{what}");
         assert_eq!(store.get(samples::id(1)).unwrap().lifecycle.revision.0, 3, "{what}");
-        let places: Vec<_> = damage.iter().map(|damage| damage.place.clone()).collect();
-        assert_eq!(places, [fixture.place(2)], "{what}: {damage:?}");
+        let places = |damage: &[Damage]| -> Vec<_> {
+            damage.iter().map(|damage| damage.place.clone()).collect()
+        };
+        let checked = store.check().unwrap().damaged;
+        assert_eq!(places(&checked), [fixture.place(2)], "{what}: {checked:?}");
+        // A listing reads no more than the ends of files.
+        if bytes.len() < 10_000 {
+            assert_eq!(places(&damage), [fixture.place(2)], "{what}: {damage:?}");
+        }
     }
+}
+
+/// The copies of what was cut off, by name.
+fn quarantine(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let Ok(entries) = fs::read_dir(directory.join("quarantine")) else { return Vec::new() };
+    let mut copies: Vec<_> = entries
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    copies.sort();
+    copies
 }
 
 #[test]
 fn a_damaged_last_line_leaves_the_state_before_it_and_is_kept() {
     let fixture = Fixture::new();
+    let directory = fixture.directory.path();
     let store = fixture.with(3, b"garbage\n");
     let session = store.get(samples::id(1)).unwrap();
     assert_eq!(session.lifecycle.revision.0, 2);
     assert_eq!(list(&store).1[0].place, fixture.place(3));
+    assert!(!directory.join("quarantine").exists(), "reading changes nothing");
 
-    let path = file(fixture.directory.path(), 1);
-    let before = fs::read(&path).unwrap();
     assert_eq!(store.update(session, samples::at(9)).unwrap().lifecycle.revision.0, 3);
-    assert!(fs::read(&path).unwrap().starts_with(&before), "nothing damaged is thrown away");
-    assert_eq!(list(&store).1.len(), 1);
+    assert_eq!(list(&store).1, []);
+    let offset: usize = fixture.lines[..3].iter().map(Vec::len).sum();
+    let name = format!("{}-{offset}.bad", samples::id(1));
+    assert_eq!(quarantine(directory), [(name.clone(), b"garbage\n".to_vec())]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let path = directory.join("quarantine");
+    assert_eq!((mode(&path), mode(&path.join(name))), (0o700, 0o600));
+    let bytes = fs::read(file(directory, 1)).unwrap();
+    assert!(bytes.starts_with(&fixture.lines[..3].concat()), "what counts is not touched");
+    JsonlStore::open(directory).unwrap().get(samples::id(1)).unwrap();
+}
+
+#[test]
+fn copies_of_what_is_cut_off_are_never_written_over() {
+    let fixture = Fixture::new();
+    let offset: usize = fixture.lines[..3].iter().map(Vec::len).sum();
+    let id = samples::id(1);
+    let cut = |bytes: &[u8]| {
+        let store = fixture.with(3, bytes);
+        store.update(store.get(id).unwrap(), samples::at(9)).unwrap();
+    };
+    // The last is longer than what is held in memory at once, and goes over several batches.
+    let large = [&b"x".repeat(200_000)[..], b"\ny\n{\"ty"].concat();
+    let others = [b"one\n".to_vec(), b"other\n".to_vec(), large];
+    for bytes in &others {
+        cut(bytes);
+        cut(bytes);
+    }
+    let names = ["-2.bad", "-3.bad", ".bad"].map(|end| format!("{id}-{offset}{end}"));
+    let [one, other, large] = others;
+    let expected: Vec<_> = names.into_iter().zip([other, large, one]).collect();
+    assert_eq!(quarantine(fixture.directory.path()), expected);
+}
+
+#[test]
+fn what_a_crash_leaves_is_copied_only_when_data_stands_behind_a_hole() {
+    let fixture = Fixture::new();
+    let three = String::from_utf8(fixture.lines[3].clone()).unwrap();
+    let [a, b] = ["[1,2]", "[2,2]"].map(|batch| three.replace("[1,1]", batch).into_bytes());
+    let batch = [a, b].concat();
+    let zeros = |range: std::ops::Range<usize>| {
+        let mut bytes = batch.clone();
+        bytes[range].fill(0);
+        bytes
+    };
+    let (half, end) = (batch.len() / 2, batch.len());
+    for (bytes, copies) in [
+        (batch[..half].to_vec(), 0),
+        (batch[..end - 1].to_vec(), 0),
+        (zeros(0..end), 0),
+        (zeros(half..end), 0),
+        (zeros(half + 9..end), 0),
+        (zeros(0..9), 1),
+        (zeros(half - 9..half + 9), 2),
+        (zeros(0..end - 1), 3),
+    ] {
+        let store = fixture.with(3, &bytes);
+        let session = store.get(samples::id(1)).unwrap();
+        assert_eq!((session.lifecycle.revision.0, list(&store).1), (2, vec![]));
+        store.update(session, samples::at(9)).unwrap();
+        assert_eq!(quarantine(fixture.directory.path()).len(), copies);
+    }
+}
+
+#[test]
+fn what_is_strange_stays_where_it_is_when_no_copy_can_be_kept() {
+    let fixture = Fixture::new();
+    let copies = fixture.directory.path().join("quarantine");
+    let outside = tempfile::tempdir().unwrap();
+    let refused = || {
+        let store = fixture.with(3, b"garbage\n");
+        let session = store.get(samples::id(1)).unwrap();
+        let before = fs::read(file(fixture.directory.path(), 1)).unwrap();
+        let error = store.update(session, samples::at(9)).unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+        assert_eq!(fs::read(file(fixture.directory.path(), 1)).unwrap(), before);
+        assert!(store.get(samples::id(2)).is_ok());
+    };
+    fs::write(&copies, "a file").unwrap();
+    refused();
+    fs::remove_file(&copies).unwrap();
+    std::os::unix::fs::symlink(outside.path(), &copies).unwrap();
+    refused();
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -108,9 +210,9 @@ fn a_damaged_header_costs_itself() {
     let header = String::from_utf8(fixture.lines[0].clone()).unwrap();
     for bytes in [
         "garbage\n".to_owned(),
-        header.replace("\"version\":1", "\"version\":-1"),
-        header.replace("\"version\":1", "\"version\":1.0"),
-        header.replace("\"version\":1,", ""),
+        header.replace("\"version\":2", "\"version\":-1"),
+        header.replace("\"version\":2", "\"version\":2.0"),
+        header.replace("\"version\":2,", ""),
         header.replace("session-jsonl", "session-json"),
         header.replace("00000001", "00000002"),
     ] {
@@ -126,8 +228,8 @@ fn a_file_without_a_readable_record_is_corrupt_and_left_alone() {
     let fixture = Fixture::new();
     let path = file(fixture.directory.path(), 1);
     let unknown = [&fixture.lines[0][..], b"{\"type\":\"new\",\"batch\":[1,1]}\n"].concat();
-    for bytes in [&b"#!/bin/sh\necho another program's\n"[..], b"no line feed", &[0; 64], &unknown]
-    {
+    let binary = b"\x7fELF\0\0\0";
+    for bytes in [&b"#!/bin/sh\necho another program's\n"[..], b"no line feed", binary, &unknown] {
         fs::write(&path, bytes).unwrap();
         let store = JsonlStore::open(fixture.directory.path()).unwrap();
         let id = samples::id(1);
@@ -145,12 +247,12 @@ fn a_file_without_a_readable_record_is_corrupt_and_left_alone() {
 fn a_newer_file_in_an_older_store_is_refused_and_left_alone() {
     let fixture = Fixture::new();
     let header = String::from_utf8(fixture.lines[0].clone()).unwrap();
-    let newer = header.replace("\"version\":1", "\"version\":2");
+    let newer = header.replace("\"version\":2", "\"version\":3");
     let store = fixture.with(0, newer.as_bytes());
     let path = file(fixture.directory.path(), 1);
     let before = fs::read(&path).unwrap();
     let id = samples::id(1);
-    let is_newer = |error: &StoreError| matches!(error, StoreError::NewerVersion { found: 2, .. });
+    let is_newer = |error: &StoreError| matches!(error, StoreError::NewerVersion { found: 3, .. });
     assert!(is_newer(&store.get(id).unwrap_err()));
     assert!(is_newer(&store.update(samples::bare(1), samples::at(1)).unwrap_err()));
     assert!(is_newer(&store.create(samples::bare(1)).unwrap_err()));
@@ -182,9 +284,10 @@ fn what_is_no_regular_file_is_refused() {
     std::os::unix::fs::symlink(&target, file(directory, 1)).unwrap();
     fs::create_dir(file(directory, 3)).unwrap();
     std::os::unix::fs::symlink("nowhere", file(directory, 4)).unwrap();
+    assert!(Command::new("mkfifo").arg(file(directory, 5)).status().unwrap().success());
 
     let store = JsonlStore::open(directory).unwrap();
-    for number in [1, 3, 4] {
+    for number in [1, 3, 4, 5] {
         let place = file(directory, number).display().to_string();
         let got = store.get(samples::id(number));
         assert!(matches!(got, Err(StoreError::Corrupt { place: p, .. }) if p == place));

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use session_core::{Query, SessionStore, StoreError};
+use session_core::{Query, SessionStore, StoreError, StoreUpkeep as _};
 use session_jsonl::{JsonlOptions, JsonlStore, SCHEMA_VERSION, migrations};
 use session_testkit::samples;
 
@@ -56,11 +56,12 @@ fn a_missing_directory_is_made_for_this_user_only() {
     let mut names = Vec::new();
     for entry in fs::read_dir(&directory).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
         names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
     }
     names.sort();
-    assert_eq!(names, [&format!("{}.jsonl", samples::id(1)), "format.json", "lock"]);
+    let file = format!("{}.jsonl", samples::id(1));
+    assert_eq!(names, [&file, "drafts", "format.json", "index.jsonl", "lock"]);
     let info = store.info();
     assert_eq!((info.kind, info.schema_version, info.generation), ("jsonl", SCHEMA_VERSION, 0));
     assert_eq!(info.location, Some(directory));
@@ -116,6 +117,17 @@ fn read_only_makes_no_store_of_nothing() {
 }
 
 #[test]
+fn the_directory_may_be_reached_by_a_link() {
+    let outer = tempfile::tempdir().unwrap();
+    fs::create_dir(outer.path().join("store")).unwrap();
+    let link = outer.path().join("link");
+    std::os::unix::fs::symlink("store", &link).unwrap();
+    JsonlStore::open(&link).unwrap().create(samples::bare(1)).unwrap();
+    assert!(JsonlStore::open_read_only(&link).unwrap().get(samples::id(1)).is_ok());
+    assert!(outer.path().join("store/format.json").exists());
+}
+
+#[test]
 fn what_is_no_store_is_left_alone() {
     let outer = tempfile::tempdir().unwrap();
     let path = outer.path();
@@ -144,20 +156,18 @@ fn what_is_no_store_is_left_alone() {
 
 #[test]
 fn a_newer_store_is_left_alone() {
-    let newer = r#"{"format":"session-jsonl","version":2,"generation":"a word","new":{}}"#;
+    let newer = r#"{"format":"session-jsonl","version":3,"generation":"a word","new":{}}"#;
     let error = refused(marked(newer).path());
-    assert!(matches!(error, StoreError::NewerVersion { found: 2, supported: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerVersion { found: 3, supported: 2, .. }), "{error}");
 }
 
 #[test]
 fn a_version_that_makes_no_sense_is_corrupt() {
-    for version in ["0", "-1", "1.0", "1e0", "\"1\"", "null", "99999999999999999999"] {
+    for version in ["-1", "1.0", "1e0", "\"1\"", "[]", "99999999999999999999"] {
         let marker = format!("{{\"format\":\"session-jsonl\",\"version\":{version}}}");
         let error = refused(marked(&marker).path());
         assert!(matches!(error, StoreError::Corrupt { .. }), "{version}: {error}");
     }
-    let error = refused(marked(r#"{"format":"session-jsonl"}"#).path());
-    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
     let error = refused(marked(r#"{"format":"session-jsonl","version":1,"generation":-1}"#).path());
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
@@ -168,9 +178,9 @@ fn a_store_that_a_newer_program_takes_over_is_not_written_any_more() {
     let store = JsonlStore::open(directory.path()).unwrap();
     store.create(samples::bare(1)).unwrap();
     let marker = directory.path().join("format.json");
-    fs::write(&marker, r#"{"format":"session-jsonl","version":2}"#).unwrap();
+    fs::write(&marker, r#"{"format":"session-jsonl","version":3}"#).unwrap();
     let before = snapshot(directory.path());
-    let newer = |error: StoreError| matches!(error, StoreError::NewerVersion { found: 2, .. });
+    let newer = |error: StoreError| matches!(error, StoreError::NewerVersion { found: 3, .. });
     assert!(newer(store.create(samples::bare(2)).unwrap_err()));
     assert!(newer(store.get(samples::id(1)).unwrap_err()));
     assert_eq!(snapshot(directory.path()), before);
@@ -199,7 +209,7 @@ fn a_restored_store_makes_cursors_stale() {
         Query { limit: std::num::NonZeroU32::new(1), ..Query::new(samples::observer(0)) };
     query.cursor = store.list(&query).unwrap().next;
     assert!(query.cursor.is_some());
-    let marker = r#"{"format":"session-jsonl","version":1,"generation":1}"#;
+    let marker = r#"{"format":"session-jsonl","version":2,"generation":1}"#;
     fs::write(directory.path().join("format.json"), marker).unwrap();
     assert!(matches!(store.list(&query), Err(StoreError::StaleCursor)));
     assert_eq!(store.info().generation, 1);
@@ -250,4 +260,43 @@ fn migrations_lead_from_nothing_to_the_present_version() {
         version = step.to;
     }
     assert_eq!(version, SCHEMA_VERSION);
+}
+
+/// What dead processes left of files and copies goes, and what living ones are writing stays.
+#[test]
+fn what_the_dead_left_half_written_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, target] = ["store", "copy"].map(|name| directory.path().join(name));
+    let store = JsonlStore::open(&path).unwrap();
+    store.create(samples::named(1, "one")).unwrap();
+    let drafts = path.join("drafts");
+    let leave = || {
+        let [dead, live] = ["dead", "live"].map(|name| drafts.join(name));
+        fs::write(&dead, "half").unwrap();
+        fs::write(&live, "half").unwrap();
+        let held = fs::File::open(&live).unwrap();
+        held.lock().unwrap();
+        (dead, live, held)
+    };
+    let (dead, live, held) = leave();
+    store.repair(samples::at(2)).unwrap();
+    assert!(!dead.exists() && live.exists());
+    drop(held);
+    let (dead, live, held) = leave();
+    fs::write(path.join("lock"), "pid 1 busy\n").unwrap();
+    store.create(samples::named(2, "two")).unwrap();
+    assert!(!dead.exists() && live.exists());
+    drop(held);
+
+    let [dead, live, other] =
+        ["copy.0123456789abcdef.draft", "copy.0123456789abcdee.draft", "copy.mine.draft"]
+            .map(|name| directory.path().join(name));
+    for path in [&dead, &live, &other] {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("tombstones.jsonl"), "").unwrap();
+    }
+    let held = fs::File::open(&live).unwrap();
+    held.lock().unwrap();
+    store.backup(&target).unwrap();
+    assert!(!dead.exists() && live.exists() && other.exists() && target.exists());
 }

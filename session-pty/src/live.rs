@@ -367,8 +367,8 @@ impl Shared {
     /// Tells the terminal its size, and through it the program.
     fn set_window_size(&self, size: TerminalSize) -> bool {
         let window = rustix::termios::Winsize {
-            ws_row: size.rows,
-            ws_col: size.cols,
+            ws_row: size.rows(),
+            ws_col: size.cols(),
             ws_xpixel: 0,
             ws_ypixel: 0,
         };

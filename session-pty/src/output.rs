@@ -97,7 +97,7 @@ mod tests {
         let directory = directory.path().join("output");
         let id = SessionId::from_parts(Timestamp::from_millis(1), 2);
         assert!(read_log(&directory, id).unwrap().is_none());
-        let size = TerminalSize { cols: 7, rows: 3 };
+        let size = TerminalSize::nearest(7, 3);
         keep(&directory, id, b"log\n", b"\x1bcscreen\n", size).unwrap();
         assert_eq!(read_log(&directory, id).unwrap().unwrap(), b"log\n");
         assert_eq!(

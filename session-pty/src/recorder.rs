@@ -205,7 +205,7 @@ const fn may_pass(error: &StoreError) -> bool {
             | StoreError::Poisoned
             | StoreError::Invalid { .. }
             | StoreError::Immutable { .. }
-            | StoreError::Transition(_)
+            | StoreError::Transition { .. }
             | StoreError::Unsupported { .. }
     )
 }
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_may_pass() {
-        assert!(may_pass(&StoreError::DiskFull { path: "/".into() }));
+        assert!(may_pass(&StoreError::DiskFull { path: "/".into(), source: None }));
         assert!(!may_pass(&StoreError::Poisoned));
     }
 }

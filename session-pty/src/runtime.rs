@@ -190,7 +190,7 @@ impl Runtime {
                     process.pid = Some(pid);
                     process.pid_start = crate::os::process_start(pid);
                 }
-                session.lifecycle.status = session.status().to(Status::Running)?;
+                session.set_status(Status::Running)?;
                 Ok::<_, StoreError>(())
             })
         });
@@ -204,7 +204,7 @@ impl Runtime {
         let _second_error = self.inner.recorder.call(move |store| {
             store.update_with(id, at, |session| {
                 session.process = None;
-                session.lifecycle.status = session.status().to(Status::Failed)?;
+                session.set_status(Status::Failed)?;
                 session.lifecycle.ended_at = Some(at);
                 Ok::<_, StoreError>(())
             })

@@ -244,5 +244,5 @@ fn shape_name(shape: CursorShape) -> &'static str {
 /// The size that the emulator works on: one column would make it loop for ever on a wide character, and the
 /// largest sizes that a terminal can claim would take gigabytes.
 fn held(size: Size) -> Size {
-    Size { cols: size.cols.clamp(2, 1024), rows: size.rows.clamp(1, 1024) }
+    Size::nearest(size.cols().clamp(2, 1024), size.rows().clamp(1, 1024))
 }

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use session_pty::screen::{Boundary, Notice, RESTORE, Screen, ScreenModel, Size};
 
-const SIZE: Size = Size { cols: 20, rows: 6 };
+const SIZE: Size = Size::nearest(20, 6);
 
 fn screen(bytes: impl AsRef<[u8]>) -> Screen {
     sized(SIZE, bytes)
@@ -68,7 +68,7 @@ fn assert_restores(before: &[u8], rest: &[u8]) {
     let mut restored = screen(original.snapshot_with_history(usize::MAX));
     let history = original.history_text(99);
     assert_eq!(history, restored.history_text(99), "history");
-    for size in [Size { cols: 13, rows: 6 }, Size { cols: 33, rows: 6 }] {
+    for size in [Size::nearest(13, 6), Size::nearest(33, 6)] {
         original.resize(size);
         restored.resize(size);
         assert_eq!(original.text(Some(99)), restored.text(Some(99)), "as {size:?}");
@@ -235,7 +235,7 @@ proptest! {
             screen.feed(piece);
             let (cols, rows) = sizes[index % sizes.len()];
             let wide = u16::from(index % 3 == 0) * 30;
-            screen.resize(Size { cols: cols + wide, rows: rows + wide / 4 });
+            screen.resize(Size::nearest(cols + wide, rows + wide / 4));
             let _ = (screen.snapshot_with_history(9), screen.html(Some(9)), screen.frame(SIZE));
         }
         prop_assert!(!screen.take_notices().contains(&Notice::Rebuilt));
@@ -257,12 +257,12 @@ proptest! {
     fn changes_paint_what_a_whole_frame_does(
         first in stream(30), then in stream(20), cols in 0u16..30, rows in 0u16..9,
     ) {
-        let view = Size { cols, rows };
+        let view = Size::nearest(cols, rows);
         let mut source = screen(&first);
         let old = source.frame(view);
         source.feed(&then);
         let new = source.frame(view);
-        let show = |bytes: Vec<u8>| sized(Size { cols: cols.max(2), rows: rows.max(1) }, bytes);
+        let show = |bytes: Vec<u8>| sized(Size::nearest(cols.max(2), rows.max(1)), bytes);
         let changed = show([old.paint(None), new.paint(Some(&old))].concat());
         let whole = show(new.paint(None));
         prop_assert_eq!(changed.rows_text(), whole.rows_text());
@@ -371,7 +371,7 @@ fn restore_calms_everything_down() {
 fn frames_clip_and_pad() {
     let source = screen("ab日cd\r\n\x1b[31mred\x1b[0m\r\nthree\r\nfour");
     let shown = |cols, rows| {
-        let view = Size { cols, rows };
+        let view = Size::nearest(cols, rows);
         sized(view, source.frame(view).paint(None)).rows_text()
     };
     assert_eq!(shown(40, 8), ["ab日cd", "red", "three", "four", "", "", "", ""]);

@@ -1,78 +1,150 @@
 //! Copies of a whole database, checked before anybody relies on them.
 
-use std::fs::{File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use session_core::StoreError;
 
+use crate::bare::Reading;
+use crate::beside;
 use crate::connection::{Place, suffixed};
+use crate::draft::Draft;
 use crate::error::SqlError;
-use crate::schema::Standing;
+use crate::schema::{self, Standing};
 
 /// Copies the database of `connection` beside itself, as `<database>.v<version>.backup`, and checks the copy.
 /// An older copy is never overwritten: the new one gets a number.
 ///
 /// # Errors
-/// `Corrupt` when the copy is not equal and sound; whatever else goes wrong. A copy that failed is removed.
+/// `Corrupt` when the copy is not equal and sound; whatever else goes wrong. Nothing is left of a copy then.
 pub(crate) fn before_migration(
     connection: &Connection,
     place: &Place,
     version: i64,
 ) -> Result<PathBuf, SqlError> {
-    let copy = reserve(&place.path, version)
-        .map_err(|source| StoreError::io("back up", &place.path, source))?;
-    let made = make(connection, &place.at(copy.clone()));
-    if made.is_err() {
-        // The failure is what matters; what is left of the copy is an annoyance at worst.
-        let _ = std::fs::remove_file(&copy);
-    }
-    made.map(|()| copy)
-}
-
-/// Makes an empty file that only its owner can read, under the first name that is free.
-fn reserve(database: &Path, version: i64) -> io::Result<PathBuf> {
-    let mut attempt = 1;
-    loop {
-        let suffix = match attempt {
-            1 => format!(".v{version}.backup"),
-            _ => format!(".v{version}.backup-{attempt}"),
-        };
-        let path = suffixed(database, &suffix);
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
-            reserved => return reserved.map(|_file| path),
+    let told = |source| StoreError::io("back up", &place.path, source);
+    let first = suffixed(&place.path, &format!(".v{version}.backup"));
+    let draft = Draft::of(&first).map_err(told)?;
+    let target = place.at(draft.path().to_owned());
+    copy(connection, &target)?;
+    verify(connection, &target)?;
+    let mut path = first.clone();
+    for attempt in 2_u64.. {
+        match draft.publish(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                path = suffixed(&first, &format!("-{attempt}"));
+            }
+            published => {
+                published.map_err(told)?;
+                break;
+            }
         }
     }
+    Ok(path)
 }
 
-fn make(connection: &Connection, copy: &Place) -> Result<(), SqlError> {
-    let told = |source| StoreError::io("back up", &copy.path, source);
-    let Some(path) = copy.path.to_str() else {
-        return Err(told(io::Error::from(io::ErrorKind::InvalidFilename)).into());
+/// Puts a checked copy of the database at `target`, where nothing may stand, without a turn to write. It has the name
+/// when it is complete and on the medium.
+///
+/// # Errors
+/// `TargetExists`; `Unsupported` for a name that belongs to other files of the store or of SQLite; `Corrupt` when the
+/// copy is not sound, or a log stands beside `target`; whatever else goes wrong. Nothing is left of a copy then.
+pub(crate) fn to(place: &Place, target: &Path) -> Result<(), SqlError> {
+    let told = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => StoreError::TargetExists { path: target.to_owned() },
+        _ => StoreError::io("back up", target, source),
     };
-    connection.execute("VACUUM INTO ?1", [path])?;
-    verify(connection, copy)?;
-    // SQLite does not sync what VACUUM INTO writes.
-    File::open(&copy.path).and_then(|file| file.sync_all()).map_err(told)?;
-    sync_directory(&copy.path).map_err(told)?;
-    Ok(())
+    let path = std::path::absolute(target).map_err(told)?;
+    if is_taken(place, &path) {
+        let what = "give a backup a name that it or SQLite has for other files beside a database";
+        return Err(StoreError::Unsupported { what }.into());
+    }
+    if path.symlink_metadata().is_ok() {
+        return Err(told(io::ErrorKind::AlreadyExists.into()).into());
+    }
+    // It would be taken for the log of the copy.
+    beside::stands(&place.at(path.clone()))?;
+    let draft = Draft::of(&path).map_err(told)?;
+    let made = place.at(draft.path().to_owned());
+    let reading = Reading::open(place)?;
+    copy(reading.connection(), &made)?;
+    reading.check(place)?;
+    let copied = made.reader()?;
+    schema::check_tables(&copied, &path)?;
+    check_pages(&copied, &path)?;
+    drop(copied);
+    Ok(draft.publish(&path).map_err(told)?)
+}
+
+/// What the store at `place` makes beside itself, but for copies.
+const MADE: [&str; 4] = ["", ".new", ".rescued", ".restoring"];
+
+/// What stands beside each of them.
+const SIDES: [&str; 4] = ["-wal", "-shm", "-journal", ".lock"];
+
+/// Whether something of the store, or of a database that stands there, has this name or would take it.
+fn is_taken(place: &Place, path: &Path) -> bool {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
+    let name = name.as_bytes();
+    let is_beside = SIDES[..3].iter().any(|side| {
+        let database = name.strip_suffix(side.as_bytes()).map(OsStr::from_bytes);
+        database.is_some_and(|it| !it.is_empty() && path.with_file_name(it).exists())
+    });
+    let own = place.path.file_name().and_then(|own| name.strip_prefix(own.as_bytes()));
+    let is_own = own.is_some_and(|rest| {
+        let is_made = MADE.iter().any(|made| {
+            let side = rest.strip_prefix(made.as_bytes());
+            side.is_some_and(|side| {
+                side.is_empty() && !made.is_empty()
+                    || SIDES.iter().any(|known| known.as_bytes() == side)
+            })
+        });
+        is_made || rest.starts_with(b".damaged-")
+    });
+    is_beside || is_own && std::fs::canonicalize(directory).ok().as_deref() == place.path.parent()
+}
+
+/// Copies a database, as it is at one moment, into a file that is empty or not there. The connection is no other
+/// reader's: it may write afterwards, if it was opened so.
+pub(crate) fn copy(connection: &Connection, target: &Place) -> Result<(), SqlError> {
+    let Some(path) = target.path.to_str() else {
+        let source = io::Error::from(io::ErrorKind::InvalidFilename);
+        return Err(StoreError::io("back up", &target.path, source).into());
+    };
+    // It is the copy that is written.
+    connection.pragma_update(None, "query_only", false)?;
+    match connection.execute("VACUUM INTO ?1", [path]) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(SqlError::from(error).explained(connection)),
+    }
+}
+
+/// Looks at every page and every index.
+///
+/// # Errors
+/// `Corrupt` with the first damage.
+pub(crate) fn check_pages(connection: &Connection, path: &Path) -> Result<(), SqlError> {
+    let verdict: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt { place: path.display().to_string(), reason: verdict }.into())
 }
 
 fn verify(original: &Connection, copy: &Place) -> Result<(), SqlError> {
-    let refused =
-        |reason: String| StoreError::Corrupt { place: copy.path.display().to_string(), reason };
     let reader = copy.reader()?;
-    let verdict: String = reader.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if verdict != "ok" {
-        return Err(refused(verdict).into());
-    }
+    check_pages(&reader, &copy.path)?;
     let copied = Standing::read(&reader, &copy.path)?;
     if copied != Standing::read(original, &copy.path)? || contents(&reader)? != contents(original)?
     {
-        return Err(refused("it is not equal to what it was copied from".to_owned()).into());
+        let reason = "it is not equal to what it was copied from".to_owned();
+        let place = copy.path.display().to_string();
+        return Err(StoreError::Corrupt { place, reason }.into());
     }
     Ok(())
 }

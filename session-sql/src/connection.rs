@@ -2,17 +2,22 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
-use session_core::StoreError;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use session_core::{Durability, StoreError};
 
-use crate::SqlOptions;
 use crate::error::SqlError;
+use crate::{SqlOptions, beside};
 
 /// The first SQLite that does not damage a database which several processes write and checkpoint.
 const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How a connection is opened that cannot write.
+const READING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// Where a store is and how it is connected to.
 #[derive(Clone, Debug)]
@@ -21,8 +26,25 @@ pub(crate) struct Place {
     pub(crate) path: PathBuf,
     /// As the caller chose.
     pub(crate) options: SqlOptions,
-    /// Whether nobody can write it, so that it is read without the files that SQLite else needs beside it.
-    pub(crate) immutable: bool,
+}
+
+/// Which file a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
+        Ok(Self::from(&std::fs::metadata(path)?))
+    }
+}
+
+impl From<&Metadata> for FileId {
+    fn from(found: &Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino() }
+    }
 }
 
 impl Place {
@@ -42,7 +64,7 @@ impl Place {
             }
             resolved => resolved?,
         };
-        Ok(Self { path: resolved, options, immutable: false })
+        Ok(Self { path: resolved, options })
     }
 
     /// The same for another file, as the store is made under another name first.
@@ -67,41 +89,84 @@ impl Place {
         }
     }
 
-    /// A connection that cannot write.
+    /// A connection that cannot write, to a database that has its log.
+    ///
+    /// # Errors
+    /// As [`beside::settled`]; whatever SQLite says.
     pub(crate) fn reader(&self) -> Result<Connection, SqlError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = if self.immutable {
-            let uri = immutable_uri(&self.path);
-            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
-        } else {
-            Connection::open_with_flags(&self.path, flags)?
-        };
-        self.configure(&connection)?;
-        connection.pragma_update(None, "query_only", true)?;
-        connection.pragma_update(None, "cache_size", -2_048)?;
+        loop {
+            let before = beside::settled(self)?;
+            let connected = self.reads();
+            // A rescue that was under way meanwhile may have taken the log from under it.
+            if beside::settled(self)? == before {
+                return connected;
+            }
+        }
+    }
+
+    fn reads(&self) -> Result<Connection, SqlError> {
+        self.reading(self.open(&self.path, READING)?)
+    }
+
+    /// A connection that takes the database for a file that nobody changes, and needs nothing beside it.
+    ///
+    /// # Errors
+    /// Whatever SQLite says.
+    pub(crate) fn bare(&self) -> Result<Connection, SqlError> {
+        let uri = immutable_uri(&self.path);
+        self.reading(self.open(Path::new(&uri), READING | OpenFlags::SQLITE_OPEN_URI)?)
+    }
+
+    fn reading(&self, connection: Connection) -> Result<Connection, SqlError> {
+        let configured = self.configure(&connection).and_then(|()| {
+            connection.pragma_update(None, "query_only", true)?;
+            connection.pragma_update(None, "cache_size", -2_048)?;
+            // Only the first reading opens the log.
+            connection.pragma_query(None, "user_version", |_| Ok(()))
+        });
+        configured.map_err(|error| self.of_known_format(error))?;
         Ok(connection)
     }
 
-    /// A connection that writes, and makes no file where there is none. Every commit is synced before it is
-    /// acknowledged.
+    /// A connection that writes, and makes no file where there is none.
     pub(crate) fn writer(&self) -> Result<Connection, SqlError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
+        let connection = self.open(&self.path, flags)?;
         // Where it may not write, SQLite opens for reading without a word.
         if connection.is_readonly("main")? {
-            return Err(StoreError::PermissionDenied { path: self.path.clone() }.into());
+            return Err(
+                StoreError::PermissionDenied { path: self.path.clone(), source: None }.into()
+            );
         }
-        self.configure(&connection)?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.pragma_update(None, "cache_size", -8_192)?;
+        let configured = self.configure(&connection).and_then(|()| {
+            synchronize(&connection, self.options.durability)?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            connection.pragma_update(None, "cache_size", -8_192)
+        });
+        configured.map_err(|error| self.of_known_format(error))?;
         if let Some(pages) = self.options.max_pages {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
         Ok(connection)
     }
 
-    fn configure(&self, connection: &Connection) -> Result<(), SqlError> {
+    fn open(&self, path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+        match self.options.vfs {
+            None => Connection::open_with_flags(path, flags),
+            Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        }
+    }
+
+    /// SQLite has no better code than that of any error for a file format that no version of it ever wrote.
+    fn of_known_format(&self, error: rusqlite::Error) -> SqlError {
+        if error.sqlite_error_code() != Some(ErrorCode::Unknown) {
+            return error.into();
+        }
+        let (place, reason) = (self.path.display().to_string(), error.to_string());
+        StoreError::Corrupt { place, reason }.into()
+    }
+
+    fn configure(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection.busy_timeout(self.options.lock_timeout)?;
         connection.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(())).or_else(|error| {
             // Without a mapped region to report, it answers with no row.
@@ -113,6 +178,15 @@ impl Place {
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())
     }
+}
+
+/// Says whether commits of the connection are synced from now on. Not possible inside of a transaction.
+pub(crate) fn synchronize(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)
 }
 
 /// Refuses a library with the bug that several writers of one file run into.
@@ -135,6 +209,20 @@ pub(crate) fn set_wal(connection: &Connection) -> Result<(), SqlError> {
         return Ok(());
     }
     Err(StoreError::Unsupported { what: "use a write-ahead log on this file system" }.into())
+}
+
+/// Moves the whole log into the database of `place`, so that the database alone is everything. Closing does that, too,
+/// but does not say when it could not.
+///
+/// # Errors
+/// `Locked` when somebody else uses it; whatever SQLite says.
+pub(crate) fn empty_log(connection: &Connection, place: &Place) -> Result<(), SqlError> {
+    let busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy {
+        return Err(StoreError::Locked { path: place.path.clone(), holder: None }.into());
+    }
+    Ok(())
 }
 
 /// Whether the database is in write-ahead mode.
@@ -197,6 +285,9 @@ mod tests {
             }
         }
         assert_eq!(pragma(&writer, "synchronous"), "2");
+        let normal = SqlOptions::default().durability(Durability::Normal);
+        let normal = Place::resolve(&path, normal).unwrap().writer().unwrap();
+        assert_eq!(pragma(&normal, "synchronous"), "1");
         assert_eq!(pragma(&writer, "foreign_keys"), "1");
         assert_eq!(pragma(&writer, "cache_size"), "-8192");
         assert_eq!(pragma(&reader, "query_only"), "1");

@@ -1,7 +1,7 @@
 //! Sessions in a SQLite database: the default store.
 //!
-//! [`SqlStore`] implements [`session_core::SessionStore`] over one file. Whatever a call returned is on the medium;
-//! several threads and several processes can use the file at once; reading changes nothing; a damaged record
+//! [`SqlStore`] implements [`session_core::SessionStore`] over one file. Whatever a call returned is on the medium
+//! (unless [`session_core::Durability::Normal`] was chosen); several threads and several processes can use the file at once; reading changes nothing; a damaged record
 //! costs itself only; what a newer version of the program wrote is never rewritten.
 //!
 //! ```
@@ -23,7 +23,7 @@
 //!
 //!     let found = store.find(&Selector::parse("build")?)?;
 //!     store.update_with(found.id(), now, |session| {
-//!         session.lifecycle.status = session.status().to(Status::Running)?;
+//!         session.set_status(Status::Running)?;
 //!         Ok::<_, StoreError>(())
 //!     })?;
 //!
@@ -47,19 +47,46 @@ mod schema;
 
 mod connection;
 mod lock;
+
+mod bare;
+mod beside;
 mod open;
 
+mod draft;
+
 mod backup;
+mod check;
+mod salvage;
+
+mod rescue;
+
 mod readers;
 mod writer;
 
+mod key;
+mod row;
+mod tombstone;
+
 mod find;
 mod list;
-mod row;
+
+mod history;
+mod index;
+mod search;
+
+mod audit;
+mod quarantine;
+
+mod mend;
+mod restore;
+
 mod store;
 
+mod errno;
 mod error;
 
+pub use check::Depth;
 pub use options::SqlOptions;
+pub use rescue::Rescued;
 pub use schema::{APPLICATION_ID, Migration, SCHEMA_VERSION, migrations};
 pub use store::SqlStore;

@@ -5,8 +5,11 @@
 //! not free at once, a helper thread waits, and the caller waits for the helper until its deadline. A helper
 //! that comes too late lets go at once; there is never more than one of a handle.
 //!
-//! The lock only orders writers. What keeps transactions apart is SQLite's own locking, so a deleted lock file
-//! costs fairness and nothing else.
+//! The file stays open between turns, for opening it costs more than locking it. A turn counts when the file that was
+//! locked has its name then: one that was removed or replaced is opened anew.
+//!
+//! The lock of a store only orders writers. What keeps transactions apart is SQLite's own locking, so a deleted lock
+//! file costs fairness and nothing else.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -18,17 +21,35 @@ use std::time::Instant;
 
 use session_core::StoreError;
 
+use crate::connection::FileId;
+
 /// The lock file of a store.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     path: PathBuf,
     database: PathBuf,
     queue: Arc<Queue>,
+    kept: Kept,
 }
 
 /// The right to write, until dropped.
 #[derive(Debug)]
-pub(crate) struct Turn(File);
+pub(crate) struct Turn {
+    opened: Option<Opened>,
+    kept: Kept,
+}
+
+/// The file while nobody has its lock or waits for it.
+type Kept = Arc<Mutex<Option<Opened>>>;
+
+/// The file, open.
+#[derive(Debug)]
+struct Opened {
+    file: File,
+    id: FileId,
+    /// Who opened it: a process that was forked off has its locks in common with the one that it came from.
+    process: u32,
+}
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -41,14 +62,18 @@ struct Queue {
 struct Waiting {
     helper: bool,
     wanted: bool,
-    granted: Option<io::Result<File>>,
+    granted: Option<io::Result<Opened>>,
 }
 
 impl LockFile {
     /// The lock file of the database at `database`, which need not exist.
     pub(crate) fn beside(database: &Path) -> Self {
-        let path = crate::connection::suffixed(database, ".lock");
-        Self { path, database: database.to_owned(), queue: Arc::default() }
+        Self {
+            path: file_beside(database),
+            database: database.to_owned(),
+            queue: Arc::default(),
+            kept: Kept::default(),
+        }
     }
 
     /// Waits for the turn to write, until `deadline` at most.
@@ -57,31 +82,48 @@ impl LockFile {
     /// `Locked` past the deadline, with the process that holds the lock if that can be read; whatever the
     /// operating system says about the file.
     pub(crate) fn acquire(&mut self, deadline: Instant) -> Result<Turn, StoreError> {
-        let file = self.open().map_err(|source| self.failed(source))?;
-        match file.try_lock() {
-            Ok(()) => return Ok(Turn::begin(file)),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(source)) => return Err(self.failed(source)),
-        }
-        match self.wait(file, deadline) {
-            Some(Ok(file)) => Ok(Turn::begin(file)),
-            Some(Err(source)) => Err(self.failed(source)),
-            None => Err(StoreError::Locked { path: self.database.clone(), holder: self.holder() }),
+        loop {
+            let opened = self.opened().map_err(|source| self.failed(source))?;
+            let locked = match opened.file.try_lock() {
+                Ok(()) => Some(Ok(opened)),
+                Err(TryLockError::WouldBlock) => self.wait(opened, deadline),
+                Err(TryLockError::Error(source)) => Some(Err(source)),
+            };
+            let Some(locked) = locked else {
+                let holder = holder(&self.database);
+                return Err(StoreError::Locked { path: self.database.clone(), holder });
+            };
+            let turn = Turn {
+                opened: Some(locked.map_err(|source| self.failed(source))?),
+                kept: Arc::clone(&self.kept),
+            };
+            if turn.has_name(&self.path) {
+                turn.sign();
+                return Ok(turn);
+            }
+            turn.discard();
         }
     }
 
-    fn open(&self) -> io::Result<File> {
+    /// The file, as it was opened before if this process did so.
+    fn opened(&self) -> io::Result<Opened> {
+        let process = std::process::id();
+        if let Some(kept) = lock(&self.kept).take().filter(|kept| kept.process == process) {
+            return Ok(kept);
+        }
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path)
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&self.path)?;
+        Ok(Opened { id: FileId::from(&file.metadata()?), file, process })
     }
 
-    fn wait(&self, file: File, deadline: Instant) -> Option<io::Result<File>> {
-        let mut waiting = self.queue.lock();
+    fn wait(&self, opened: Opened, deadline: Instant) -> Option<io::Result<Opened>> {
+        let mut waiting = lock(&self.queue.waiting);
         waiting.wanted = true;
         if !waiting.helper {
             let queue = Arc::clone(&self.queue);
             let helper = thread::Builder::new().name("session-sql-lock".to_owned());
-            match helper.spawn(move || queue.fetch(file)) {
+            match helper.spawn(move || queue.fetch(opened)) {
                 Ok(_detached) => waiting.helper = true,
                 Err(source) => {
                     waiting.wanted = false;
@@ -97,55 +139,82 @@ impl LockFile {
         waiting.granted.take()
     }
 
-    /// Who holds the lock, as it wrote into the file. Only asked while somebody does.
-    fn holder(&self) -> Option<String> {
-        let text = std::fs::read_to_string(&self.path).ok()?;
-        let pid: u32 = text.lines().next()?.trim().parse().ok()?;
-        Some(format!("process {pid}"))
-    }
-
     fn failed(&self, source: io::Error) -> StoreError {
         StoreError::io("lock", &self.path, source)
     }
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Who holds the lock of the database, as it wrote into the file. Only asked while somebody does.
+pub(crate) fn holder(database: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(file_beside(database)).ok()?;
+    let pid: u32 = text.lines().next()?.trim().parse().ok()?;
+    Some(format!("process {pid}"))
+}
 
+/// What others read of a lock that this process holds.
+pub(crate) fn this() -> String {
+    format!("process {}", std::process::id())
+}
+
+/// The lock file of a database.
+pub(crate) fn file_beside(database: &Path) -> PathBuf {
+    crate::connection::suffixed(database, ".lock")
+}
+
+impl Queue {
     /// Blocks until the lock is free and hands it to whoever wants it then.
-    fn fetch(&self, file: File) {
+    fn fetch(&self, opened: Opened) {
         let locked = loop {
-            match file.lock() {
+            match opened.file.lock() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => break done,
             }
         };
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         waiting.helper = false;
         if waiting.wanted {
-            waiting.granted = Some(locked.map(|()| file));
+            waiting.granted = Some(locked.map(|()| opened));
             self.arrived.notify_one();
         }
     }
 }
 
 impl Turn {
+    /// Whether the file that is locked is the one that others find.
+    fn has_name(&self, path: &Path) -> bool {
+        self.opened.as_ref().map(|opened| opened.id) == FileId::of(path).ok()
+    }
+
     /// Writes this process's id for others to read: ten columns, left-aligned, and a line feed, in one write.
-    fn begin(file: File) -> Self {
-        let holder = format!("{:<10}\n", std::process::id());
-        // Best effort: a full disk must not keep anybody from making room.
-        let _ = file.write_all_at(holder.as_bytes(), 0);
-        Self(file)
+    fn sign(&self) {
+        if let Some(Opened { file, process, .. }) = &self.opened {
+            // Best effort: a full disk must not keep anybody from making room.
+            let _ = file.write_all_at(format!("{process:<10}\n").as_bytes(), 0);
+        }
+    }
+
+    /// Lets go of a file that nobody else finds any more.
+    fn discard(mut self) {
+        if let Some(opened) = self.opened.take() {
+            let _ = opened.file.unlock();
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // Closing the file would do, but not while a child of this process still has a copy of it.
-        let _ = self.0.unlock();
+        // Closing the file would not do while a child of this process still has a copy of it.
+        if let Some(opened) = self.opened.take()
+            && opened.file.unlock().is_ok()
+        {
+            *lock(&self.kept) = Some(opened);
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -174,7 +243,7 @@ mod tests {
         }
         drop(turn);
         // The helper of the second gets the lock now, for nobody, and must not keep it.
-        while second.queue.lock().helper {
+        while lock(&second.queue.waiting).helper {
             thread::yield_now();
         }
         let later = Instant::now() + Duration::from_secs(60);
@@ -195,5 +264,41 @@ mod tests {
         });
         drop(turn);
         waiter.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_file_that_lost_its_name_gives_no_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("db");
+        let (mut first, mut second) = (LockFile::beside(&database), LockFile::beside(&database));
+        let later = Instant::now() + Duration::from_secs(60);
+        for replaced in [false, true] {
+            drop(first.acquire(later).unwrap());
+            std::fs::remove_file(&first.path).unwrap();
+            if replaced {
+                std::fs::write(&first.path, "").unwrap();
+            }
+            let turn = second.acquire(later).unwrap();
+            first.acquire(soon()).unwrap_err();
+            drop(turn);
+            drop(first.acquire(later).unwrap());
+        }
+    }
+
+    /// As after a fork: the lock of the one would be that of the other.
+    #[test]
+    fn a_file_that_another_process_opened_is_opened_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("db");
+        let (mut first, mut second) = (LockFile::beside(&database), LockFile::beside(&database));
+        let later = Instant::now() + Duration::from_secs(60);
+        drop(first.acquire(later).unwrap());
+        let Opened { file, id, process } = lock(&first.kept).take().unwrap();
+        let copy = Opened { file: file.try_clone().unwrap(), id, process: process + 1 };
+        *lock(&second.kept) = Some(copy);
+        *lock(&first.kept) = Some(Opened { file, id, process });
+        let turn = first.acquire(later).unwrap();
+        second.acquire(soon()).unwrap_err();
+        drop(turn);
     }
 }

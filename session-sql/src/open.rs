@@ -3,16 +3,16 @@
 use std::fs::{OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
-use session_core::StoreError;
+use session_core::{Durability, StoreError};
 
-use crate::backup;
 use crate::connection::{self, Place};
 use crate::error::SqlError;
 use crate::lock::LockFile;
-use crate::schema::{APPLICATION_ID, Migration, Standing};
+use crate::readers::Readers;
+use crate::schema::{self, APPLICATION_ID, Migration, Standing};
+use crate::{backup, beside};
 
 /// The version that a plan leads to.
 pub(crate) fn target(plan: &[Migration]) -> i64 {
@@ -26,14 +26,15 @@ pub(crate) fn for_writing(
     lock: &mut LockFile,
     plan: &[Migration],
 ) -> Result<(Connection, Connection), SqlError> {
-    let deadline = Instant::now() + place.options.lock_timeout;
-    if !place.exists()? {
+    let deadline = place.options.deadline();
+    if !beside::stands(place)? {
         let _turn = lock.acquire(deadline)?;
         // Somebody else may have made it while we waited.
-        if !place.exists()? {
+        if !beside::stands(place)? {
             create(place, plan)?;
         }
     }
+    beside::mend(place, lock, deadline)?;
     let reader = place.reader()?;
     let standing = Standing::read(&reader, &place.path)?;
     standing.check_supported(target(plan), &place.path)?;
@@ -42,62 +43,64 @@ pub(crate) fn for_writing(
     } else {
         let _turn = lock.acquire(deadline)?;
         let mut writer = place.writer()?;
-        migrate(&mut writer, place, plan)?;
+        let migrated = migrate(&mut writer, place, plan);
+        migrated.map_err(|error| error.explained(&writer))?;
         writer
     };
     Ok((reader, writer))
 }
 
-/// A connection that reads, or `None` where there is no store yet. Says in `place` when nobody can write it.
+/// Looks at a store for reading, with a connection of `readers`: its generation, or `None` where there is no store yet.
 pub(crate) fn for_reading(
-    place: &mut Place,
+    place: &Place,
+    readers: &Readers,
     plan: &[Migration],
-) -> Result<Option<Connection>, SqlError> {
-    if !place.exists()? {
+) -> Result<Option<u64>, SqlError> {
+    if !beside::stands(place)? {
         return Ok(None);
     }
-    let look = |place: &Place| {
-        let reader = place.reader()?;
-        Standing::read(&reader, &place.path).map(|standing| (reader, standing))
-    };
-    let looked = match look(place) {
-        // Reading a write-ahead log takes a shared memory file. Where none can be made (a medium or a directory
-        // that can only be read, a full disk) there is no writer either, and without a log the database alone is
-        // everything.
-        Err(error) if error.is_cannot_open() && !has_log(place) => {
-            place.immutable = true;
-            look(place).map_err(|_| error)
+    readers.read(place, |reader| {
+        let standing = Standing::read(reader, &place.path)?;
+        standing.check_supported(target(plan), &place.path)?;
+        match standing.version() {
+            0 => Ok(None),
+            version if version == target(plan) => {
+                schema::check_tables(reader, &place.path)?;
+                schema::generation(reader, &place.path).map(Some)
+            }
+            _ => Err(StoreError::Unsupported {
+                what: "read an older format before it was opened for writing once",
+            }
+            .into()),
         }
-        looked => looked,
-    };
-    let (reader, standing) = looked?;
-    standing.check_supported(target(plan), &place.path)?;
-    match standing.version() {
-        0 => Ok(None),
-        version if version == target(plan) => Ok(Some(reader)),
-        _ => Err(StoreError::Unsupported {
-            what: "read an older format before it was opened for writing once",
-        }
-        .into()),
-    }
-}
-
-fn has_log(place: &Place) -> bool {
-    let log = connection::suffixed(&place.path, "-wal");
-    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+    })
 }
 
 /// Makes a whole store under another name and gives it its own in one step, so that nobody ever sees half of one.
 /// The caller has its turn.
 fn create(place: &Place, plan: &[Migration]) -> Result<(), SqlError> {
     let fresh = place.at(connection::suffixed(&place.path, ".new"));
-    let told = |source| StoreError::io("create", &place.path, source);
-    // What a creator that died has left.
+    build(&fresh, plan, |_| Ok(()))?;
+    // What SQLite finds beside the name then, it takes for the log of the new one.
+    beside::clear(place)?;
+    let published = publish(&fresh, place);
+    if published.is_err() {
+        // The next creator removes what cannot be removed now.
+        let _ = std::fs::remove_file(&fresh.path);
+    }
+    Ok(published.map_err(|source| StoreError::io("create", &place.path, source))?)
+}
+
+/// Makes a store that is complete and on the medium in one file, with what `fill` puts into it. What a maker that
+/// died has left of one is replaced. The caller has its turn.
+pub(crate) fn build<T>(
+    fresh: &Place,
+    plan: &[Migration],
+    fill: impl FnOnce(&Connection) -> Result<T, SqlError>,
+) -> Result<T, SqlError> {
+    let told = |source| StoreError::io("create", &fresh.path, source);
     for suffix in ["", "-journal", "-wal", "-shm"] {
-        match std::fs::remove_file(connection::suffixed(&fresh.path, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(told(error).into()),
-            _ => {}
-        }
+        beside::remove(&connection::suffixed(&fresh.path, suffix)).map_err(told)?;
     }
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(&fresh.path).map_err(told)?;
@@ -105,14 +108,16 @@ fn create(place: &Place, plan: &[Migration]) -> Result<(), SqlError> {
         // The umask has taken from the mode above what it wanted.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(told)?;
         let mut writer = fresh.writer()?;
-        migrate(&mut writer, &fresh, plan)?;
+        let filled = migrate(&mut writer, fresh, plan)
+            .and_then(|()| fill(&writer))
+            .and_then(|filled| connection::empty_log(&writer, fresh).map(|()| filled))
+            .map_err(|error| error.explained(&writer))?;
         writer.close().map_err(|(_, error)| error)?;
         file.sync_all().map_err(told)?;
-        publish(&fresh, place).map_err(told)?;
-        Ok(())
+        Ok(filled)
     })();
     if built.is_err() {
-        // The next creator removes what cannot be removed now.
+        // The next maker removes what cannot be removed now.
         let _ = std::fs::remove_file(&fresh.path);
     }
     built
@@ -132,7 +137,11 @@ fn publish(fresh: &Place, place: &Place) -> io::Result<()> {
 }
 
 /// Brings a database to the version that `plan` leads to: all steps or none. The caller has its turn.
-fn migrate(connection: &mut Connection, place: &Place, plan: &[Migration]) -> Result<(), SqlError> {
+pub(crate) fn migrate(
+    connection: &mut Connection,
+    place: &Place,
+    plan: &[Migration],
+) -> Result<(), SqlError> {
     let before = Standing::read(connection, &place.path)?;
     before.check_supported(target(plan), &place.path)?;
     connection::set_wal(connection)?;
@@ -143,7 +152,10 @@ fn migrate(connection: &mut Connection, place: &Place, plan: &[Migration]) -> Re
     }
     // Steps may build tables anew, which foreign keys would take for deletions.
     connection.pragma_update(None, "foreign_keys", false)?;
+    // Nobody flushes what was done before the store was there.
+    connection::synchronize(connection, Durability::Full)?;
     steps(connection, place, plan)?;
+    connection::synchronize(connection, place.options.durability)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     Ok(())
 }
@@ -176,7 +188,7 @@ mod tests {
     use session_core::{Observer, Query, Scope, Session, SessionId, SessionStore as _, Timestamp};
 
     use super::*;
-    use crate::{SqlOptions, SqlStore, schema};
+    use crate::{SqlOptions, SqlStore};
 
     const NEXT: &str = "ALTER TABLE sessions ADD COLUMN invented TEXT;
         UPDATE sessions SET invented = id;";
@@ -185,6 +197,11 @@ mod tests {
     fn next_plan(sql: &'static str) -> Vec<Migration> {
         let version = schema::SCHEMA_VERSION + 1;
         [schema::migrations(), &[Migration { version, name: "invented", sql }]].concat()
+    }
+
+    /// Where a store of the present version is copied before it is migrated.
+    fn copy(path: &std::path::Path, number: &str) -> std::path::PathBuf {
+        connection::suffixed(path, &format!(".v{}.backup{number}", schema::SCHEMA_VERSION))
     }
 
     fn ids(store: &SqlStore) -> Vec<SessionId> {
@@ -220,7 +237,7 @@ mod tests {
         assert_eq!(kept.len(), 1);
         store.close().unwrap();
 
-        let backup = connection::suffixed(&path, ".v1.backup");
+        let backup = copy(&path, "");
         let mode = std::fs::metadata(&backup).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let old = SqlStore::open(&backup).unwrap();
@@ -230,7 +247,7 @@ mod tests {
         // Its own program refuses it from now on, and a second opening by the new one copies nothing.
         let refused = SqlStore::open(&path).unwrap_err();
         assert!(
-            matches!(refused, StoreError::NewerVersion { found: 2, supported: 1, .. }),
+            matches!(refused, StoreError::NewerVersion { found: 3, supported: 2, .. }),
             "{refused:?}"
         );
         drop(SqlStore::open_planned(&path, SqlOptions::default(), &next_plan(NEXT)).unwrap());
@@ -263,11 +280,11 @@ mod tests {
     fn copies_are_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = older(&dir);
-        std::fs::write(connection::suffixed(&path, ".v1.backup"), "precious").unwrap();
+        std::fs::write(copy(&path, ""), "precious").unwrap();
         drop(SqlStore::open_planned(&path, SqlOptions::default(), &next_plan(NEXT)).unwrap());
-        let first = std::fs::read(connection::suffixed(&path, ".v1.backup")).unwrap();
+        let first = std::fs::read(copy(&path, "")).unwrap();
         assert_eq!(first, b"precious");
-        drop(SqlStore::open(connection::suffixed(&path, ".v1.backup-2")).unwrap());
+        drop(SqlStore::open(copy(&path, "-2")).unwrap());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use session_core::StoreError;
 
+use crate::bare;
 use crate::connection::Place;
 use crate::error::SqlError;
 
@@ -14,34 +15,46 @@ const KEPT: usize = 4;
 /// Connections that nobody uses at the moment; `None` once the store is closed.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    idle: Mutex<Option<Vec<Connection>>>,
+    idle: Mutex<Option<Idle>>,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    /// How often all connections were let go, because another file has the name now.
+    renewed: u32,
 }
 
 impl Readers {
-    pub(crate) fn new(first: Connection) -> Self {
-        Self { idle: Mutex::new(Some(vec![first])) }
+    pub(crate) fn new(first: Option<Connection>) -> Self {
+        let connections = first.into_iter().collect();
+        Self { idle: Mutex::new(Some(Idle { connections, renewed: 0 })) }
     }
 
-    /// Runs `job` on a connection that nobody else uses meanwhile.
+    /// Runs `job` on a connection that nobody else uses meanwhile; again, if that did not notice that others wrote.
     ///
     /// # Errors
-    /// What `job` returns; `StoreClosed`; whatever connecting returns.
+    /// What `job` returns; `StoreClosed`; as [`bare::read`].
     pub(crate) fn read<T>(
         &self,
         place: &Place,
-        job: impl FnOnce(&Connection) -> Result<T, SqlError>,
+        job: impl Fn(&Connection) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
-        let idle = self.idle().as_mut().map(Vec::pop);
-        let connection = match idle {
-            None => return Err(StoreError::StoreClosed.into()),
-            Some(Some(connection)) => connection,
-            Some(None) => place.reader()?,
+        let idle = self.idle().as_mut().map(|idle| (idle.renewed, idle.connections.pop()));
+        let (renewed, idle) = idle.ok_or(StoreError::StoreClosed)?;
+        let (done, connection) = match idle {
+            Some(connection) => (job(&connection), Some(connection)),
+            None => bare::read(place, job)?,
         };
-        let done = job(&connection);
+        let Some(connection) = connection else { return done };
+        let done = done.map_err(|error| error.explained(&connection));
         // After a statement that failed, a new connection reads the database afresh.
         let is_sound = !matches!(done, Err(SqlError::Statement(_)));
-        if let Some(idle) = self.idle().as_mut().filter(|idle| is_sound && idle.len() < KEPT) {
-            idle.push(connection);
+        if let Some(idle) = self.idle().as_mut().filter(|idle| idle.renewed == renewed)
+            && is_sound
+            && idle.connections.len() < KEPT
+        {
+            idle.connections.push(connection);
         }
         done
     }
@@ -51,12 +64,20 @@ impl Readers {
         self.idle().is_none()
     }
 
+    /// Lets go of all connections, so that whoever reads next opens the file that has the name then.
+    pub(crate) fn renew(&self) {
+        if let Some(idle) = &mut *self.idle() {
+            idle.connections.clear();
+            idle.renewed += 1;
+        }
+    }
+
     /// Lets go of all connections; one in use is let go when its reader is done.
     pub(crate) fn close(&self) {
         *self.idle() = None;
     }
 
-    fn idle(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
+    fn idle(&self) -> MutexGuard<'_, Option<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

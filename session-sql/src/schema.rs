@@ -8,13 +8,53 @@ use session_core::StoreError;
 use crate::error::SqlError;
 
 /// The version of the format that this crate reads and writes, kept in `PRAGMA user_version`.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Marks a database as a session store: `SESS` in ASCII, kept in `PRAGMA application_id`.
 pub const APPLICATION_ID: i32 = 0x5345_5353;
 
-/// The tables without which a database of the present version is damaged.
-const TABLES: [&str; 3] = ["labels", "meta", "sessions"];
+/// A table without which a database of the present version is damaged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) contents: Contents,
+}
+
+/// How what stands in a table is rescued when the database is damaged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Contents {
+    /// Row by row along the rowids, which are positive.
+    Rows,
+    /// From both ends of its key: few rows of a table without rowids.
+    Keyed(&'static str),
+    /// Not at all: this statement computes it from tables that come before it.
+    Derived(&'static str),
+}
+
+/// All tables, those first from which others are computed.
+pub(crate) const TABLES: [Table; 7] = [
+    Table { name: "meta", contents: Contents::Keyed("key") },
+    Table { name: "sessions", contents: Contents::Rows },
+    Table {
+        name: "labels",
+        contents: Contents::Derived(
+            "INSERT OR IGNORE INTO labels (session, key, value) SELECT s.seq, l.key, l.value \
+             FROM sessions s, json_each(iif(json_valid(s.record), s.record, '{}'), '$.labels') l \
+             WHERE l.type = 'text'",
+        ),
+    },
+    Table { name: "records", contents: Contents::Rows },
+    Table { name: "tombstones", contents: Contents::Keyed("id") },
+    // The text index begins anew: the next writers put into it what is rescued.
+    Table {
+        name: "docs",
+        contents: Contents::Derived("UPDATE sessions SET indexed = 0 WHERE indexed <> 0"),
+    },
+    Table {
+        name: "words",
+        contents: Contents::Derived("DELETE FROM meta WHERE key = 'displacement'"),
+    },
+];
 
 /// One step from a version of the format to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +71,14 @@ pub struct Migration {
 /// The ordered steps from an empty database, which is version 0, to [`SCHEMA_VERSION`].
 #[must_use]
 pub const fn migrations() -> &'static [Migration] {
-    const PLAN: &[Migration] = &[Migration {
-        version: 1,
-        name: "sessions",
-        sql: include_str!("migrations/0001_sessions.sql"),
-    }];
+    const PLAN: &[Migration] = &[
+        Migration {
+            version: 1,
+            name: "sessions",
+            sql: include_str!("migrations/0001_sessions.sql"),
+        },
+        Migration { version: 2, name: "records", sql: include_str!("migrations/0002_records.sql") },
+    ];
     PLAN
 }
 
@@ -94,13 +137,18 @@ impl Standing {
 /// # Errors
 /// `Corrupt` when it has not.
 pub(crate) fn check_tables(connection: &Connection, path: &Path) -> Result<(), SqlError> {
-    for table in TABLES {
-        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
-        if !connection.prepare(sql)?.exists([table])? {
-            return Err(corrupt(path, format!("it has no table {table}")));
+    for Table { name, .. } in TABLES {
+        if !has_table(connection, name)? {
+            return Err(corrupt(path, format!("it has no table {name}")));
         }
     }
     Ok(())
+}
+
+/// Whether there is a table of this name.
+pub(crate) fn has_table(connection: &Connection, name: &str) -> Result<bool, SqlError> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    Ok(connection.prepare(sql)?.exists([name])?)
 }
 
 /// The number that changes when the content of the store is replaced.

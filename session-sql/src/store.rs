@@ -1,31 +1,35 @@
 //! [`SqlStore`] and its contract: every write is one immediate transaction, every read one snapshot.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod adopt;
+mod records;
+mod sessions;
+mod upkeep;
 
-use rusqlite::{Connection, Transaction};
-use session_core::store::rules;
-use session_core::{
-    IdFragment, Observer, Page, Query, Session, SessionId, SessionName, SessionStore, StoreError,
-    StoreInfo, Timestamp,
-};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rusqlite::Connection;
+use session_core::{Damage, StoreError};
 
 use crate::connection::{self, Place};
 use crate::error::SqlError;
+use crate::index::TextIndex;
 use crate::lock::LockFile;
 use crate::readers::Readers;
-use crate::schema::{self, Migration, SCHEMA_VERSION};
+use crate::schema::{self, Migration};
 use crate::writer::Writer;
-use crate::{SqlOptions, find, list, open, row};
+use crate::{Depth, Rescued, SqlOptions, check, open, rescue};
 
 /// A store in one SQLite database, which several threads and several processes can use at once.
 // Readers come before the writer, so that the writer is dropped last: the last connection that can write moves the
 // log into the database.
 #[derive(Debug)]
 pub struct SqlStore {
-    place: Place,
+    pub(crate) place: Place,
     readers: Readers,
-    writer: Option<Writer>,
+    writer: RwLock<Option<Arc<Writer>>>,
+    /// As it was read last, for when it cannot be read.
     generation: AtomicU64,
 }
 
@@ -61,14 +65,15 @@ impl SqlStore {
         let opened = open::for_writing(&place, &mut lock, plan).and_then(|(reader, writer)| {
             schema::check_tables(&reader, &place.path)?;
             let generation = schema::generation(&reader, &place.path)?;
-            Ok((reader, Writer::new(&place, writer, lock)?, generation))
+            let trail = Box::new(TextIndex { scale: place.options.scale });
+            Ok((reader, Writer::new(&place, writer, lock, Some(trail))?, generation))
         });
         let (reader, writer, generation) =
             opened.map_err(|error| error.told("open", &place.path))?;
         Ok(Self {
             place,
-            readers: Readers::new(reader),
-            writer: Some(writer),
+            readers: Readers::new(Some(reader)),
+            writer: RwLock::new(Some(Arc::new(writer))),
             generation: generation.into(),
         })
     }
@@ -84,23 +89,50 @@ impl SqlStore {
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Option<Self>, StoreError> {
         connection::check_library()?;
         let path = path.as_ref();
-        let mut place = match Place::resolve(path, SqlOptions::default()) {
+        let place = match Place::resolve(path, SqlOptions::default()) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             place => place.map_err(|source| StoreError::io("open", path, source))?,
         };
-        let opened = open::for_reading(&mut place, schema::migrations()).and_then(|reader| {
-            let Some(reader) = reader else { return Ok(None) };
-            schema::check_tables(&reader, &place.path)?;
-            let generation = schema::generation(&reader, &place.path)?;
-            Ok(Some((reader, generation)))
-        });
-        let opened = opened.map_err(|error| error.told("open", &place.path))?;
-        Ok(opened.map(|(reader, generation)| Self {
+        let readers = Readers::new(None);
+        let generation = open::for_reading(&place, &readers, schema::migrations())
+            .map_err(|error| error.told("open", &place.path))?;
+        Ok(generation.map(|generation| Self {
             place,
-            readers: Readers::new(reader),
-            writer: None,
+            readers,
+            writer: RwLock::new(None),
             generation: generation.into(),
         }))
+    }
+
+    /// Looks for damage. An empty list says that there is none of the kinds that were looked for.
+    ///
+    /// # Errors
+    /// Whatever keeps it from looking.
+    pub fn damages(&self, depth: Depth) -> Result<Vec<Damage>, StoreError> {
+        self.on_snapshot("check", |snapshot, _| Ok(check::report(snapshot, depth)?.damaged))
+    }
+
+    /// Makes a sound database at `path` of what can be read of one with damaged pages or indexes, and says what could
+    /// not. The damaged one is kept untouched beside it. `None` says that there is no such damage, and that nothing was
+    /// done. Rows that cannot be read are copied as they are: [`repair`](session_core::StoreUpkeep::repair) is for
+    /// them, and does this first where it has to; but it takes a store that can be opened.
+    ///
+    /// Handles that are open are refused as poisoned from their next write on and have to be opened anew, and so have
+    /// those that only read.
+    ///
+    /// # Errors
+    /// As [`SqlStore::open`]: a store that is damaged beyond recognition is `NotAStore` or `Corrupt`. It is as it was
+    /// then.
+    pub fn rescue(
+        path: impl AsRef<Path>,
+        options: SqlOptions,
+    ) -> Result<Option<Rescued>, StoreError> {
+        connection::check_library()?;
+        let path = path.as_ref();
+        let place = Place::resolve(path, options)
+            .map_err(|source| StoreError::io("rescue", path, source))?;
+        let rescued = rescue::rescue(&place, schema::migrations());
+        rescued.map_err(|error| error.told("rescue", &place.path))
     }
 
     /// The database file, without symbolic links.
@@ -109,144 +141,82 @@ impl SqlStore {
         &self.place.path
     }
 
-    fn read<T>(
+    pub(crate) fn on_reader<T>(
         &self,
         operation: &'static str,
-        job: impl FnOnce(&Connection) -> Result<T, SqlError>,
+        job: impl Fn(&Connection) -> Result<T, SqlError>,
     ) -> Result<T, StoreError> {
+        self.check_readable()?;
         self.readers.read(&self.place, job).map_err(|error| error.told(operation, &self.place.path))
     }
 
-    fn write<T: Send>(
+    /// # Errors
+    /// `StoreClosed`; `Poisoned`.
+    fn check_readable(&self) -> Result<(), StoreError> {
+        match self.any_writer() {
+            _ if self.readers.is_closed() => Err(StoreError::StoreClosed),
+            // What it would read may not be there tomorrow.
+            Some(writer) => writer.check_certain(),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn on_writer<T: Send + 'static>(
         &self,
         operation: &'static str,
-        job: impl FnOnce(&Transaction<'_>) -> Result<T, SqlError> + Send,
+        job: impl FnOnce(&Connection) -> Result<T, SqlError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(writer) = &self.writer else {
-            return Err(if self.readers.is_closed() {
-                StoreError::StoreClosed
-            } else {
-                StoreError::ReadOnly { path: self.place.path.clone() }
-            });
-        };
-        writer.write(&self.place, job).map_err(|error| error.told(operation, &self.place.path))
-    }
-}
-
-impl SessionStore for SqlStore {
-    fn info(&self) -> StoreInfo {
-        let location: PathBuf = self.place.path.clone();
-        let generation = self.generation.load(Ordering::Relaxed);
-        StoreInfo::new("sqlite", Some(location), SCHEMA_VERSION, generation)
+        self.writer()?
+            .write(&self.place, job)
+            .map_err(|error| error.told(operation, &self.place.path))
     }
 
-    fn create(&self, session: Session) -> Result<Session, StoreError> {
-        let session = rules::created(session)?;
-        let (id, at) = (session.id(), session.lifecycle.created_at);
-        self.write("create", move |transaction| {
-            if find::exists(transaction, id)? {
-                return Err(StoreError::IdExists { id }.into());
-            }
-            if rules::claims_name(&session) {
-                take_name(transaction, &session, at)?;
-            }
-            row::insert(transaction, &session)?;
-            Ok(session)
-        })
+    /// What writes.
+    ///
+    /// # Errors
+    /// `StoreClosed`; `ReadOnly` when nothing does.
+    fn writer(&self) -> Result<Arc<Writer>, StoreError> {
+        match self.any_writer() {
+            _ if self.readers.is_closed() => Err(StoreError::StoreClosed),
+            Some(writer) => Ok(writer),
+            None => Err(StoreError::ReadOnly { path: self.place.path.clone(), source: None }),
+        }
     }
 
-    fn get(&self, id: SessionId) -> Result<Session, StoreError> {
-        self.read("get", |connection| stored(connection, id))
+    /// What writes, also after it was closed.
+    fn any_writer(&self) -> Option<Arc<Writer>> {
+        self.writer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn named(&self, name: &SessionName) -> Result<Vec<Session>, StoreError> {
-        self.read("find by name", |connection| find::named(connection, name))
+    /// Goes on with the database that has the name now.
+    fn reopen(&self) -> Result<(), SqlError> {
+        let mut lock = LockFile::beside(&self.place.path);
+        let (reader, writer) = open::for_writing(&self.place, &mut lock, schema::migrations())?;
+        drop(reader);
+        let trail = Box::new(TextIndex { scale: self.place.options.scale });
+        let writer = Writer::new(&self.place, writer, lock, Some(trail))?;
+        let mut current = self.writer.write().unwrap_or_else(PoisonError::into_inner);
+        let former = current.replace(Arc::new(writer));
+        drop(current);
+        if let Some(former) = former {
+            // It belongs to a database that is put away, and knows nothing that is not in it.
+            let _ = former.close();
+        }
+        self.readers.renew();
+        Ok(())
     }
 
-    fn matching(&self, fragment: &IdFragment) -> Result<Vec<Session>, StoreError> {
-        self.read("find by id", |connection| find::matching(connection, fragment))
-    }
-
-    fn update(&self, changed: Session, at: Timestamp) -> Result<Session, StoreError> {
-        self.write("update", move |transaction| {
-            let before = stored(transaction, changed.id())?;
-            let after = rules::updated(&before, changed, at)?;
-            if rules::takes_name(&before, &after) {
-                take_name(transaction, &after, at)?;
-            }
-            row::replace(transaction, &before, &after)?;
-            Ok(after)
-        })
-    }
-
-    fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        self.read("list", |connection| {
+    /// Reads in one snapshot, whatever others write meanwhile; `job` is told the generation.
+    fn on_snapshot<T>(
+        &self,
+        operation: &'static str,
+        job: impl Fn(&Connection, u64) -> Result<T, SqlError>,
+    ) -> Result<T, StoreError> {
+        self.on_reader(operation, |connection| {
             let snapshot = connection.unchecked_transaction()?;
             let generation = schema::generation(&snapshot, &self.place.path)?;
             self.generation.store(generation, Ordering::Relaxed);
-            list::page(&snapshot, query, generation)
+            job(&snapshot, generation)
         })
     }
-
-    fn remove(&self, id: SessionId, observer: &Observer) -> Result<Session, StoreError> {
-        self.write("remove", |transaction| {
-            let before = stored(transaction, id)?;
-            let children = find::live_children(transaction, id)?;
-            let removed = rules::removed(&before, &children, observer)?;
-            row::replace(transaction, &before, &removed)?;
-            Ok(removed)
-        })
-    }
-
-    fn sweep(&self, observer: &Observer) -> Result<Vec<Session>, StoreError> {
-        let due = self.read("sweep", |connection| find::to_sweep(connection, observer))?;
-        if !due.iter().any(|session| rules::swept(session, observer).is_some()) {
-            // Nobody has to wait for a turn to record nothing.
-            return Ok(Vec::new());
-        }
-        self.write("sweep", |transaction| {
-            let mut changed = Vec::new();
-            for before in find::to_sweep(transaction, observer)? {
-                if let Some(after) = rules::swept(&before, observer) {
-                    row::replace(transaction, &before, &after)?;
-                    changed.push(after);
-                }
-            }
-            Ok(changed)
-        })
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        if self.readers.is_closed() {
-            return Err(StoreError::StoreClosed);
-        }
-        let flushed = self.writer.as_ref().map_or(Ok(()), Writer::flush);
-        flushed.map_err(|error| error.told("flush", &self.place.path))
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        self.readers.close();
-        let closed = self.writer.as_ref().map_or(Ok(()), Writer::close);
-        closed.map_err(|error| error.told("close", &self.place.path))
-    }
-}
-
-fn stored(connection: &Connection, id: SessionId) -> Result<Session, SqlError> {
-    let found = find::by_id(connection, id)?;
-    found.ok_or_else(|| StoreError::NotFound { selector: id.to_string() }.into())
-}
-
-/// Takes the name of `taker` from whoever has it, or says who holds it.
-fn take_name(
-    transaction: &Transaction<'_>,
-    taker: &Session,
-    at: Timestamp,
-) -> Result<(), SqlError> {
-    let Some(name) = taker.name() else { return Ok(()) };
-    for other in find::may_hold(transaction, name.as_str())? {
-        if let Some(expired) = rules::contest(taker.id(), &other, at)? {
-            row::replace(transaction, &other, &expired)?;
-        }
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use session_core::{
     Damage, ErrorKind, Query, Scope, Selector, Session, SessionStore, SessionStoreExt, Sort,
     Status, StoreError,
 };
-use session_sql::SqlStore;
+use session_sql::{Depth, SqlStore};
 use session_testkit::samples;
 use tempfile::TempDir;
 
@@ -72,6 +72,21 @@ fn a_listing_reports_it_and_shows_everything_else() {
             assert_eq!(*place, format!("sessions row 3 (session {})", samples::id(3)));
             assert!(!reason.is_empty());
         }
+    }
+}
+
+#[test]
+fn a_check_reports_it_if_it_looks_closely() {
+    for sql in DAMAGES {
+        let (_dir, path) = stored();
+        let store = SqlStore::open(&path).unwrap();
+        assert_eq!(store.damages(Depth::Full).unwrap(), []);
+        execute(&path, sql);
+        assert_eq!(store.damages(Depth::Quick).unwrap(), [], "{sql}");
+        let [Damage { place, .. }] = &store.damages(Depth::Full).unwrap()[..] else {
+            panic!("{sql}")
+        };
+        assert!(place.starts_with("sessions row 3"), "{place}");
     }
 }
 
@@ -190,7 +205,12 @@ fn a_damaged_page_is_told_as_damage() {
         let listed =
             SqlStore::open_read_only(&copy).and_then(|store| store.unwrap().list(&everything()));
         match listed {
-            Ok(page) => assert!(page.sessions.len() + page.damaged.len() <= 5),
+            Ok(page) => {
+                assert!(page.sessions.len() + page.damaged.len() <= 5);
+                let checked = SqlStore::open_read_only(&copy)
+                    .and_then(|store| store.unwrap().damages(Depth::Full));
+                assert_ne!(checked.unwrap(), []);
+            }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Corrupt, "page {page}: {error:?}");
                 reported += 1;

@@ -30,3 +30,22 @@ fn the_document_has_the_constants_and_the_history() {
         assert!(DOCUMENT.contains(&format!("| {} | `{}` |", step.version, step.name)));
     }
 }
+
+/// What people are told to type works, and finds something.
+#[test]
+fn the_examples_run() {
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v2.db");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("session.db");
+    std::fs::copy(fixture, &path).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let blocks = DOCUMENT.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut statements = 0;
+    for sql in blocks.flat_map(|block| block.split_terminator(";\n")) {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query([]).unwrap().mapped(|_| Ok(())).count();
+        assert!(rows > 0, "{sql}");
+        statements += 1;
+    }
+    assert_eq!(statements, 7);
+}

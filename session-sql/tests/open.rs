@@ -107,11 +107,11 @@ fn an_empty_file_is_a_store_that_nobody_has_written() {
 fn a_newer_version_is_refused() {
     for journal in ["WAL", "DELETE"] {
         let (_dir, path) = stored();
-        database(&path, &format!("PRAGMA user_version = 2; PRAGMA journal_mode = {journal};"));
+        database(&path, &format!("PRAGMA user_version = 3; PRAGMA journal_mode = {journal};"));
         // Not even a turn is taken for it.
         std::fs::remove_file(path.with_extension("db.lock")).unwrap();
         refused(&path, |error| {
-            matches!(error, StoreError::NewerVersion { found: 2, supported: 1, .. })
+            matches!(error, StoreError::NewerVersion { found: 3, supported: 2, .. })
         });
     }
 }
@@ -280,5 +280,17 @@ fn a_store_that_was_replaced_is_written_no_more() {
             assert!(matches!(refused, Err(StoreError::Poisoned)), "{refused:?}");
         }
         assert!(matches!(store.close(), Err(StoreError::Poisoned)));
+    }
+}
+
+#[test]
+fn a_wait_may_be_as_long_as_there_is_time() {
+    for timeout in [Duration::MAX, Duration::from_secs(30 * 24 * 60 * 60)] {
+        let (_dir, path) = stored();
+        let options = SqlOptions::default().lock_timeout(timeout);
+        let store = SqlStore::open_with(&path, options.clone()).unwrap();
+        store.create(samples::bare(2)).unwrap();
+        store.close().unwrap();
+        assert_eq!(SqlStore::rescue(&path, options).unwrap(), None);
     }
 }

@@ -1,8 +1,6 @@
 //! Who may read and write a store, and what others are told.
 #![expect(clippy::unwrap_used, reason = "a test that meets an error it did not ask for must panic")]
 
-mod child;
-
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -10,6 +8,7 @@ use std::process::Command;
 
 use session_core::{Query, Scope, SessionStore};
 use session_sql::SqlStore;
+use session_testkit::processes::child;
 use session_testkit::samples;
 use tempfile::TempDir;
 
@@ -88,7 +87,8 @@ impl Unprivileged {
     }
 
     fn answers(&self, role: &str, path: &Path) -> Vec<String> {
-        let mut command = child::playing(&self.programs.path().join("child"), role, path);
+        let mut command =
+            child::started_by(Command::new(self.programs.path().join("child")), role, path);
         if self.is_root {
             command.uid(65_534).gid(65_534);
         }

@@ -31,7 +31,7 @@ pub const LAYERS: &[Layer] = &[
         member: "session-core",
         knows: &[],
         tests_know: &["session-testkit"],
-        external: &["jiff", "serde", "serde_json", "thiserror", "ulid"],
+        external: &["jiff", "serde", "serde_json", "thiserror", "ulid", "unicode-segmentation"],
     },
     Layer {
         member: "session-testkit",
@@ -49,7 +49,7 @@ pub const LAYERS: &[Layer] = &[
         member: "session-jsonl",
         knows: &["session-core"],
         tests_know: &["session-testkit"],
-        external: &["rustix", "serde", "serde_json", "thiserror"],
+        external: &["memchr", "rustix", "serde", "serde_json", "thiserror"],
     },
     Layer {
         member: "session-pty",

@@ -12,6 +12,7 @@ use crate::workspace;
 
 mod contract;
 mod manifest;
+mod retold;
 mod rust;
 mod text;
 mod tree;
@@ -67,6 +68,7 @@ pub fn check(files: &[(String, String)]) -> Vec<Finding> {
     };
     findings
         .extend(contract::check(&under("session-core/src/"), &under("session-core/testkit/src/")));
+    findings.extend(retold::check(named(retold::DOCUMENT), files));
     findings.sort();
     findings
 }

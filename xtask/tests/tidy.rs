@@ -20,7 +20,11 @@ fn each_kind_of_file_reaches_its_rules() {
         file("xtask/Cargo.toml", "[package]\n"),
         file("xtask/src/main.rs", "fn main() {}\n"),
     ];
-    let findings: Vec<_> = xtask::tidy::check(&files).iter().map(ToString::to_string).collect();
+    let findings = xtask::tidy::check(&files).into_iter().map(|finding| finding.to_string());
+    // One for each case: the document is not there.
+    let (retold, findings): (Vec<_>, Vec<_>) =
+        findings.partition(|finding| finding.starts_with("session-core/testkit/RETOLD.md"));
+    assert!(retold.len() > 1, "{retold:?}");
     let starts = [
         "Cargo.toml:2: `serde` has no row",
         "README.md:1: white space",

@@ -133,7 +133,7 @@ impl Host {
         session.launch = Some(Launch {
             argv: ["/bin/sh", "-c", script].map(str::to_owned).into(),
             workdir: "/".to_owned(),
-            size: Some(TerminalSize { cols: COLUMNS, rows: ROWS }),
+            size: Some(TerminalSize::nearest(COLUMNS, ROWS)),
             ..Launch::default()
         });
         let environment = std::env::vars_os().collect();

@@ -25,7 +25,7 @@ const LENGTHS: [(&str, usize); 2] = [("64K", 64 << 10), ("4M", 4 << 20)];
 const FILLED: usize = 512 << 10;
 
 /// A viewer of another size than the screen.
-const VIEW: Size = Size { cols: 100, rows: 30 };
+const VIEW: Size = Size::nearest(100, 30);
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -98,5 +98,5 @@ fn write_down(criterion: &mut Criterion, word: &str, output: &[u8]) {
 }
 
 fn screen() -> Screen {
-    Screen::new(Size { cols: COLUMNS, rows: ROWS }, HISTORY)
+    Screen::new(Size::nearest(COLUMNS, ROWS), HISTORY)
 }

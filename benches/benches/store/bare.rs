@@ -124,7 +124,7 @@ pub(crate) struct BareFile {
 impl BareFile {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        let directory = super::places::directory();
+        let directory = crate::backend::directory();
         let path = directory.path().join("lines");
         let file = OpenOptions::new().append(true).create(true).open(path).unwrap();
         Self { file, _directory: directory }

@@ -1,6 +1,8 @@
-//! Stores at 100 and 10,000 sessions, beside SQLite and a file without anything of ours on top.
+//! Stores at 1,000 and 100,000 sessions, beside SQLite and a file without anything of ours on top.
 #![expect(clippy::unwrap_used, reason = "a bench that meets an error must stop")]
 
+#[path = "../stores/backend.rs"]
+mod backend;
 mod bare;
 mod growing;
 mod places;
@@ -15,9 +17,10 @@ use criterion::{BenchmarkGroup, Criterion};
 use session_benches::sessions::{self, FEW, MANY, PAGE};
 use session_core::{Query, Selector, Session, SessionStore, SessionStoreExt};
 
+use backend::Backend;
 use bare::{BareFile, BareSql};
 use growing::Growing;
-use places::{Backend, Templates};
+use places::Templates;
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
@@ -27,7 +30,8 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .sample_size(10)
         .configure_from_args();
-    for size in [FEW, MANY] {
+    let sizes = if session_benches::is_trial() { [FEW / 10, MANY / 100] } else { [FEW, MANY] };
+    for size in sizes {
         let templates = Templates::new(size);
         get(&mut criterion, &templates);
         find(&mut criterion, &templates);

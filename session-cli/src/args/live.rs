@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use session_core::{Status, TerminalSize};
 
-use super::value::{LabelPair, Variable, duration};
+use super::value::{LabelPair, Variable, duration, number};
 use crate::complete;
 
 /// Attach to a running session, or create it
@@ -83,9 +83,9 @@ pub(crate) struct NewArgs {
   session send shell --stdin < commands.txt
   session send shell --enter -- -n        text that begins with a hyphen
 
-Keys: Enter Tab BTab Escape Space BSpace Up Down Left Right Home End PageUp PageDown Insert Delete F1 to F12, any
-character, with C- (Ctrl), M- (Alt) and S- (Shift) before it, as in C-c, M-x, C-M-a, S-Up; ^c is C-c.
-Text of several lines is marked as a paste where the program asked for that.")]
+Keys: Enter Tab BTab Escape Space BSpace Up Down Left Right Home End PageUp PageDown Insert Delete
+F1 to F12, any character, with C- (Ctrl), M- (Alt) and S- (Shift) before it, as in C-c, M-x, C-M-a,
+S-Up; ^c is C-c. Text of several lines is marked as a paste where the program asked for that.")]
 pub(crate) struct SendArgs {
     /// Choose the session
     #[arg(value_name = "S", add = complete::sessions())]
@@ -163,7 +163,7 @@ pub(crate) struct LogsArgs {
     #[arg(long)]
     pub(crate) raw: bool,
     /// Print the last N lines of what there is
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = number::<usize>)]
     pub(crate) lines: Option<usize>,
 }
 

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
-use session_core::{Cursor, Sort, Status};
+use session_core::{Cursor, RoleName, Sort, Status};
 
-use super::value::{LabelChange, LabelPair, Ttl};
+use super::value::{LabelChange, LabelPair, Ttl, many};
 use crate::complete;
 
 /// List sessions, newest first
@@ -14,9 +14,9 @@ use crate::complete;
 /// Starts nothing and changes nothing.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "On a terminal this is a table. Otherwise each session is one line of six fields separated by tabs: name, id,
-status, program (running, exit 7, signal 9, lost or -), time of the last change, command or title. Control characters
-are escaped; what is missing is -."
+    after_help = "On a terminal this is a table. Otherwise each session is one line of six fields separated by tabs:
+name, id, status, program (running, exit 7, signal 9, lost or -), time of the last change, command
+or title. Control characters are escaped; what is missing is -."
 )]
 pub(crate) struct ListArgs {
     /// List closed, expired, internal and empty ones as well
@@ -37,11 +37,23 @@ pub(crate) struct ListArgs {
     /// List those of this tool
     #[arg(long, value_name = "TOOL", add = complete::tools())]
     pub(crate) tool: Option<String>,
+    /// List those with a lease of this role
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<RoleName>,
+    /// List those that are bound to this chat
+    #[arg(long, value_name = "CHAT")]
+    pub(crate) chat: Option<String>,
+    /// List those that are bound to this agent
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) agent: Option<String>,
+    /// List those that are bound to this project
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
     /// Order by this: updated, created or name
     #[arg(long, value_name = "ORDER", default_value = "updated")]
     pub(crate) sort: SortArg,
     /// List at most so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = many)]
     pub(crate) limit: Option<NonZeroU32>,
     /// Go on where a page ended
     #[arg(long, value_name = "CURSOR")]
@@ -86,6 +98,15 @@ pub(crate) struct RecordFlags {
     /// Set the model; an empty one removes it
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
+    /// Bind it to this chat; an empty one removes it
+    #[arg(long, value_name = "CHAT")]
+    pub(crate) chat: Option<String>,
+    /// Bind it to this agent; an empty one removes it
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) agent: Option<String>,
+    /// Bind it to this project; an empty one removes it
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
     /// End it when nothing has happened for so long, or never
     #[arg(long, value_name = "DURATION|never")]
     pub(crate) ttl: Option<Ttl>,
@@ -135,10 +156,20 @@ pub(crate) struct LabelArgs {
 
 /// Move sessions to the trash
 ///
-/// They keep everything and give up their names. Running ones are refused: stop them first.
+/// They keep everything and give up their names; `session trash restore` brings them back. Running ones are refused:
+/// stop them first.
 #[derive(Debug, Args)]
 pub(crate) struct RmArgs {
     /// Choose the sessions
-    #[arg(value_name = "S", required = true, add = complete::sessions())]
+    #[arg(value_name = "S", required_unless_present = "all", conflicts_with = "all", add = complete::sessions())]
     pub(crate) sessions: Vec<String>,
+    /// Remove everything that does not run, after a backup
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// With --all: answer the question with yes
+    #[arg(long, requires = "all", conflicts_with = "sessions")]
+    pub(crate) yes: bool,
+    /// With --all: say what would be removed, and remove nothing
+    #[arg(long, requires = "all", conflicts_with = "sessions")]
+    pub(crate) dry_run: bool,
 }

@@ -1,5 +1,6 @@
 //! Values as people write them: durations, labels, variables.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -35,6 +36,22 @@ pub(crate) enum Ttl {
     Never,
     /// When nothing has happened for so long.
     Idle(Duration),
+}
+
+/// Reads how many there are to be at most.
+///
+/// # Errors
+/// A sentence for people.
+pub(crate) fn many(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("use a number from 1 on, up to {}", u32::MAX))
+}
+
+/// Reads a number.
+///
+/// # Errors
+/// A sentence for people.
+pub(crate) fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "use a number, such as 20".to_owned())
 }
 
 /// Reads a duration: a number and one of `ms`, `s`, `m`, `h`, `d`.

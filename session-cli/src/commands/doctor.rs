@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZeroU32;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use serde::Serialize;
-use session_core::{Query, Scope};
+use session_core::{Damage, ErrorKind, Observer, Query, Scope, SessionStore};
 use session_pty::{Client, Instance};
 
 use crate::backend;
@@ -14,7 +15,7 @@ use crate::error::CliError;
 use crate::exit::Code;
 use crate::invocation::Invocation;
 use crate::output::Style;
-use crate::output::text::shown;
+use crate::output::text::{number, shown};
 
 #[derive(Serialize)]
 struct Report {
@@ -82,7 +83,12 @@ impl Check {
     }
 
     fn failed(name: &'static str, error: &CliError) -> Self {
-        let hint = error.advice().unwrap_or("see the message").to_owned();
+        // Advice to ask the doctor is none here.
+        let hint = error.advice().filter(|hint| !hint.contains("session doctor"));
+        let hint = hint.unwrap_or(match error.is(ErrorKind::PermissionDenied) {
+            true => "give this user permission for it, or choose another --data-dir",
+            false => "see the message",
+        });
         Self::fail(name, error.message(), hint)
     }
 }
@@ -157,36 +163,57 @@ fn store(invocation: &Invocation) -> Vec<Check> {
                 format!("{kind}, {} (nothing stored yet)", location.display()),
             )];
         }
-        Err(error) => return vec![Check::failed(NAME, &error.into())],
-    };
-    let listed = invocation.observer().and_then(|observer| {
-        let mut query = Query::new(observer);
-        query.scope = Scope::All;
-        Ok(store.list(&query)?)
-    });
-    let page = match listed {
-        Ok(page) => page,
         Err(error) => return vec![Check::failed(NAME, &error)],
     };
-    let info = store.info();
+    let looked = store
+        .stats()
+        .map_err(CliError::from)
+        .and_then(|stats| Ok((stats, damage(&*store, invocation.observer()?)?)));
+    let (stats, damaged) = match looked {
+        Ok(looked) => looked,
+        Err(error) => return vec![Check::failed(NAME, &error)],
+    };
+    let sessions: u64 = stats.sessions.values().sum();
+    let bytes = stats.bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
     let mut checks = vec![Check::ok(
         NAME,
         format!(
-            "{kind}, format {}, {}, {} sessions",
-            info.schema_version,
+            "{kind}, format {}, {}, {}, {}, {} in the trash{bytes}",
+            store.info().schema_version,
             location.display(),
-            page.sessions.len()
+            number(sessions, "session"),
+            number(stats.records, "record"),
+            stats.trashed,
         ),
     )];
-    checks.extend(page.damaged.iter().map(|damage| {
+    checks.extend(damaged.iter().map(|damage| {
         Check::fail(
             "record",
             format!("{}: {}", damage.place, damage.reason),
-            "everything else stays readable; keep a copy of the store before changing anything",
+            "everything else stays readable; `session store check` reads histories as well, --repair puts it in order",
         )
     }));
     checks
 }
+
+/// The damage that a listing meets. Histories are not read: they may be large.
+fn damage(store: &dyn SessionStore, observer: Observer) -> Result<Vec<Damage>, CliError> {
+    let mut query = Query::new(observer);
+    (query.scope, query.limit) = (Scope::All, NonZeroU32::new(PAGE));
+    let mut damaged: Vec<Damage> = Vec::new();
+    loop {
+        let page = store.list(&query)?;
+        let news = page.damaged.into_iter().filter(|damage| !damaged.contains(damage));
+        damaged = damaged.iter().cloned().chain(news).collect();
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            return Ok(damaged);
+        }
+    }
+}
+
+/// So many sessions are in memory at once.
+const PAGE: u32 = 1000;
 
 fn runtime_directory(invocation: &Invocation) -> Check {
     const NAME: &str = "runtime directory";

@@ -1,6 +1,6 @@
 //! `session edit`: changes what is recorded of a session.
 
-use session_core::{Conversation, Expiry, Session, SessionStoreExt as _};
+use session_core::{Binding, Conversation, Expiry, Lease, Session, SessionStoreExt as _};
 
 use super::show::print;
 use crate::args::{EditArgs, RecordFlags, Ttl};
@@ -15,7 +15,7 @@ pub(crate) fn run(invocation: &Invocation, args: &EditArgs) -> Result<Code, CliE
     if args.flags.is_empty() {
         return Err(CliError::usage("there is nothing to change").hint("see `session edit --help`"));
     }
-    let writing = invocation.writing()?;
+    let writing = invocation.changing()?;
     let session = invocation.session_in(&*writing.store, args.session.as_deref())?;
     let caller = &invocation.plan.caller;
     let changed = writing
@@ -53,7 +53,25 @@ pub(crate) fn apply(
     if session.conversation.is_some() || conversation != Conversation::default() {
         session.conversation = Some(conversation);
     }
+    bind(session, flags);
     Ok(())
+}
+
+/// What is absent in a binding is the empty text; one that has nothing is none, and a lease without anything neither.
+fn bind(session: &mut Session, flags: &RecordFlags) {
+    let mut lease = session.lease.clone().unwrap_or_default();
+    let mut binding = lease.binding.clone().unwrap_or_default();
+    for (field, given) in [
+        (&mut binding.chat, &flags.chat),
+        (&mut binding.agent, &flags.agent),
+        (&mut binding.project, &flags.project),
+    ] {
+        if let Some(given) = given {
+            field.clone_from(given);
+        }
+    }
+    lease.binding = (binding != Binding::default()).then_some(binding);
+    session.lease = (lease != Lease::default()).then_some(lease);
 }
 
 fn put(field: &mut Option<String>, given: Option<&str>) {
@@ -69,6 +87,9 @@ impl RecordFlags {
             && self.vendor.is_none()
             && self.endpoint.is_none()
             && self.model.is_none()
+            && self.chat.is_none()
+            && self.agent.is_none()
+            && self.project.is_none()
             && self.ttl.is_none()
     }
 }

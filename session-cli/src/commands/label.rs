@@ -10,7 +10,7 @@ use crate::invocation::Invocation;
 use crate::system;
 
 pub(crate) fn run(invocation: &Invocation, args: &LabelArgs) -> Result<Code, CliError> {
-    let writing = invocation.writing()?;
+    let writing = invocation.changing()?;
     let session = invocation.session_in(&*writing.store, Some(&args.session))?;
     let labelled = writing.store.update_with(session.id(), system::now(), |session| {
         for change in &args.changes {

@@ -1,15 +1,18 @@
 //! `session list`: what there is, with what runs beside what is stored.
 
+use std::num::NonZeroU32;
+
 use serde::Serialize;
-use session_core::{Query, Scope, Session};
+use session_core::{Query, Scope, Session, SessionStore};
 use session_pty::LiveSession;
 
 use crate::args::ListArgs;
 use crate::error::CliError;
 use crate::exit::Code;
 use crate::invocation::Invocation;
+use crate::output::Output;
 use crate::output::json::{DamageObject, SessionObject};
-use crate::output::text::{ago, command_line, program_state};
+use crate::output::text::{ago, command_line, number, program_state};
 use crate::select::find;
 
 #[derive(Serialize)]
@@ -32,6 +35,10 @@ pub(crate) fn run(invocation: &Invocation, args: &ListArgs) -> Result<Code, CliE
         None => None,
     };
     query.tool.clone_from(&args.tool);
+    query.role.clone_from(&args.role);
+    query.chat.clone_from(&args.chat);
+    query.agent.clone_from(&args.agent);
+    query.project.clone_from(&args.project);
     query.scope = if args.all { Scope::All } else { Scope::Current };
     query.sort = args.sort.0;
     query.limit = args.limit;
@@ -51,7 +58,7 @@ pub(crate) fn run(invocation: &Invocation, args: &ListArgs) -> Result<Code, CliE
         return Ok(Code::Done);
     }
     if seen.is_empty() && out.is_terminal {
-        out.note("No sessions. `session attach NAME` begins one, `session list --all` shows hidden ones.");
+        out.note("No sessions. `session attach NAME` begins one.");
     }
     if out.is_terminal {
         let rows = seen.iter().map(|session| {
@@ -74,11 +81,41 @@ pub(crate) fn run(invocation: &Invocation, args: &ListArgs) -> Result<Code, CliE
     for damage in &page.damaged {
         out.note(&format!("damaged: {}: {}", damage.place, damage.reason));
     }
-    if let Some(cursor) = next_cursor {
-        out.note(&format!("there is more: --cursor {cursor}"));
+    match next_cursor {
+        Some(cursor) => out.note(&format!("there is more: --cursor {cursor}")),
+        // Later pages, and those that are not the whole listing, cannot say what all of it hides.
+        None if args.cursor.is_none() && !out.is_quiet() => {
+            tell_hidden(out, &*store, query, seen.len())?;
+        }
+        None => {}
     }
     Ok(Code::Done)
 }
+
+/// Says how many sessions the listing hides, having looked at a few more than it shows.
+fn tell_hidden(
+    out: &Output,
+    store: &dyn SessionStore,
+    mut query: Query,
+    shown: usize,
+) -> Result<(), CliError> {
+    if query.scope == Scope::All {
+        return Ok(());
+    }
+    let most = u32::try_from(shown).unwrap_or(u32::MAX).saturating_add(COUNTED);
+    (query.scope, query.limit) = (Scope::All, NonZeroU32::new(most));
+    let page = store.list(&query)?;
+    let hidden = page.sessions.len().saturating_sub(shown);
+    if page.next.is_some() {
+        out.note(&format!("{hidden} or more sessions are hidden; --all shows them"));
+    } else if hidden > 0 {
+        out.note(&format!("{} hidden; --all shows them", number(hidden as u64, "session")));
+    }
+    Ok(())
+}
+
+/// Hidden sessions are counted up to this many: a listing must not take longer because many are hidden.
+const COUNTED: u32 = 100;
 
 /// The directory as sessions record it; one that is gone can still be asked for.
 fn directory(invocation: &Invocation, given: &std::path::Path) -> Result<String, CliError> {

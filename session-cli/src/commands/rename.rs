@@ -11,7 +11,7 @@ use crate::system;
 
 pub(crate) fn run(invocation: &Invocation, args: &RenameArgs) -> Result<Code, CliError> {
     let name = SessionName::parse(&args.name)?;
-    let writing = invocation.writing()?;
+    let writing = invocation.changing()?;
     let session = invocation.session_in(&*writing.store, Some(&args.session))?;
     let renamed = writing.store.update_with(session.id(), system::now(), |session| {
         session.identity.name = Some(name.clone());

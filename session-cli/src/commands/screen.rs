@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use session_core::{ErrorKind, Session, SessionId, TerminalSize};
-use session_pty::screen::{Screen, ScreenGrid, Size};
+use session_pty::screen::{Screen, ScreenGrid};
 
 use crate::args::{ScreenArgs, ScreenFormat};
 use crate::error::CliError;
@@ -68,7 +68,7 @@ pub(crate) fn painted(
 
 /// The screen that these bytes paint.
 pub(crate) fn replayed(size: TerminalSize, bytes: &[u8]) -> Screen {
-    let mut screen = Screen::new(Size { cols: size.cols, rows: size.rows }, HISTORY_LINES);
+    let mut screen = Screen::new(size, HISTORY_LINES);
     screen.feed(bytes);
     screen
 }

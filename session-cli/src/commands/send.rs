@@ -6,7 +6,7 @@ use serde::Serialize;
 use session_core::{Session, SessionId};
 use session_pty::Client;
 use session_pty::client::Typing;
-use session_pty::screen::{Screen, Size};
+use session_pty::screen::Screen;
 
 use crate::args::SendArgs;
 use crate::error::CliError;
@@ -62,7 +62,7 @@ fn pressed(client: &mut Client, session: &Session, keys: &[Key]) -> Result<Vec<u
     let mut cursor_keys = CursorKeys::Normal;
     if keys.iter().any(|key| key.depends_on_mode()) {
         let (size, painted) = client.screen(session.id(), 0)?;
-        let mut screen = Screen::new(Size { cols: size.cols, rows: size.rows }, 0);
+        let mut screen = Screen::new(size, 0);
         screen.feed(&painted);
         if screen.application_cursor() {
             cursor_keys = CursorKeys::Application;

@@ -1,6 +1,7 @@
 //! `session show`: everything that is known of one session.
 
-use session_core::{Expiry, Session};
+use session_core::record::Tokens;
+use session_core::{Expiry, Session, Totals};
 use session_pty::LiveSession;
 
 use crate::args::ShowArgs;
@@ -63,6 +64,29 @@ fn described(session: &Session, live: Option<&LiveSession>) -> String {
         add("endpoint", conversation.endpoint.clone());
         add("model", conversation.model.clone());
         add("workspace", conversation.workspace.clone());
+        add("history", (conversation.totals.records > 0).then(|| history(&conversation.totals)));
+        add("tokens", tokens(&conversation.totals.tokens));
+        add("cost", conversation.totals.cost_micros.map(|cost| format!("{cost} USD")));
+    }
+    if let Some(lease) = &session.lease {
+        add("role", lease.role.as_ref().map(ToString::to_string));
+        let bound = lease.binding.iter().flat_map(|binding| {
+            let parts =
+                [("chat", &binding.chat), ("agent", &binding.agent), ("project", &binding.project)];
+            parts.into_iter().filter(|(_, value)| !value.is_empty())
+        });
+        let bound: Vec<_> = bound.map(|(name, value)| format!("{name} {value}")).collect();
+        add("bound to", (!bound.is_empty()).then(|| bound.join(", ")));
+        add("lease ended", lease.ended_at.map(|at| at.to_string()));
+    }
+    if let Some(exchange) = &session.exchange {
+        add("request", exchange.request.clone());
+        add("response", exchange.response.clone());
+        add("error", exchange.error.clone());
+        let values =
+            exchange.context.iter().map(|(key, value)| format!("{key}={}", value.as_str()));
+        let values: Vec<_> = values.collect();
+        add("context", (!values.is_empty()).then(|| values.join(" ")));
     }
     add("created", Some(lifecycle.created_at.to_string()));
     add("changed", Some(lifecycle.updated_at.to_string()));
@@ -72,4 +96,28 @@ fn described(session: &Session, live: Option<&LiveSession>) -> String {
     }
     add("ended", lifecycle.ended_at.map(|at| at.to_string()));
     fields(lines)
+}
+
+fn history(totals: &Totals) -> String {
+    let checkpoint = totals.last_checkpoint.map(|seq| format!(", last checkpoint #{seq}"));
+    format!(
+        "{} records, {} of them messages{}",
+        totals.records,
+        totals.messages,
+        checkpoint.unwrap_or_default()
+    )
+}
+
+/// The numbers that are known.
+fn tokens(tokens: &Tokens) -> Option<String> {
+    let numbers = [
+        ("input", tokens.input),
+        ("output", tokens.output),
+        ("from cache", tokens.cache_read),
+        ("to cache", tokens.cache_write),
+    ];
+    let known =
+        numbers.into_iter().filter_map(|(name, number)| Some(format!("{name} {}", number?)));
+    let known: Vec<_> = known.collect();
+    (!known.is_empty()).then(|| known.join(", "))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use session_core::{Exit, Query, Scope, Session, SessionId, SessionName, Status};
+use session_core::{Exit, Session, SessionId, SessionName};
 
 use crate::args::StopArgs;
 use crate::error::CliError;
@@ -40,7 +40,8 @@ pub(crate) fn run(invocation: &Invocation, args: &StopArgs) -> Result<Code, CliE
     check_several(&invocation.plan, &args.sessions)?;
     let grace = if args.force { Duration::ZERO } else { args.timeout };
     let found: Vec<(String, Result<Session, CliError>)> = if args.all {
-        running(invocation)?
+        invocation
+            .running()?
             .into_iter()
             .map(|session| (session.id().to_string(), Ok(session)))
             .collect()
@@ -107,15 +108,4 @@ fn report(invocation: &Invocation, results: Vec<Attempt>) -> Result<Code, CliErr
     let Some(first) = failures.next() else { return Ok(Code::Done) };
     failures.for_each(|error| out.lesser_error(&error));
     Err(first)
-}
-
-/// Everything that runs.
-fn running(invocation: &Invocation) -> Result<Vec<Session>, CliError> {
-    let observer = invocation.observer()?;
-    let mut query = Query::new(observer.clone());
-    query.statuses = [Status::Pending, Status::Running].into();
-    query.scope = Scope::All;
-    let page = invocation.reading()?.list(&query)?;
-    let seen = page.sessions.iter().map(|session| session.observed_by(&observer).into_owned());
-    Ok(seen.filter(Session::has_live_process).collect())
 }

@@ -1,11 +1,10 @@
 //! `session supervisor`: the process that holds the terminals, seen, ended, and begun.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use session_core::{ErrorKind, Timestamp};
-use session_pty::{Client, Instance, Limits, SupervisorOptions, SupervisorStatus, supervise};
+use session_core::Timestamp;
+use session_pty::{Limits, SupervisorOptions, SupervisorStatus, supervise};
 
 use crate::args::SupervisorCommand;
 use crate::backend;
@@ -47,10 +46,6 @@ struct StopObject {
     stopped: bool,
 }
 
-/// How long a supervisor that was told to end may take: three steps for each program, all programs at once.
-const END_TIMEOUT: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(10);
-
 pub(crate) fn run(invocation: &Invocation, command: &SupervisorCommand) -> Result<Code, CliError> {
     match command {
         SupervisorCommand::Status => status(invocation),
@@ -67,7 +62,7 @@ pub(crate) fn run(invocation: &Invocation, command: &SupervisorCommand) -> Resul
 }
 
 fn status(invocation: &Invocation) -> Result<Code, CliError> {
-    let status = match connect(invocation)? {
+    let status = match invocation.supervisor()? {
         Some(mut client) => Some(client.status()?),
         None => None,
     };
@@ -112,40 +107,11 @@ fn described(status: &SupervisorStatus) -> String {
 }
 
 fn stop(invocation: &Invocation, force: bool) -> Result<Code, CliError> {
-    let client = connect(invocation)?;
-    let stopped = client.is_some();
-    if let Some(client) = client {
-        let lock = invocation.place.instance_lock();
-        let alive =
-            || Instance::alive(&lock).map_err(|e| CliError::io("looking for the supervisor", &e));
-        let instance = alive()?;
-        client.shutdown(force)?;
-        // The lock is the last thing that it lets go: then every end is recorded.
-        let deadline = Instant::now() + END_TIMEOUT;
-        while instance.is_some() && alive()? == instance {
-            if Instant::now() > deadline {
-                let message = "the supervisor is still ending its programs";
-                return Err(CliError::new(ErrorKind::Timeout, message)
-                    .hint("`session supervisor status` tells when it is gone"));
-            }
-            std::thread::sleep(PAUSE);
-        }
-    }
+    let stopped = invocation.end_supervisor(force)?;
     if invocation.out.is_json() {
         invocation.out.object(&StopObject { stopped })?;
     } else if !stopped {
         invocation.out.note("no supervisor is running");
     }
     Ok(Code::Done)
-}
-
-/// A connection, `None` when there is no supervisor, an error when there is one that cannot be reached.
-fn connect(invocation: &Invocation) -> Result<Option<Client>, CliError> {
-    if let Some(client) = Client::connect(&invocation.place)? {
-        return Ok(Some(client));
-    }
-    match Instance::alive(&invocation.place.instance_lock()) {
-        Ok(Some(instance)) => Err(invocation.unreachable(&instance)),
-        _ => Ok(None),
-    }
 }

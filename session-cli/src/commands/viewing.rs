@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use session_core::{Exit, Session, Spawn};
+use session_core::{ErrorKind, Exit, Session, Spawn};
 use session_pty::client::{
     AtEndOfInput, AttachEnd, ViewerStream, attach_pipe, attach_terminal, terminal_size,
 };
 use session_pty::{Client, Feed, ViewerSpec};
 
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
 use crate::exit::Code;
 use crate::invocation::Invocation;
 use crate::output::text::{called, ended};
@@ -154,10 +154,10 @@ impl<'a> Sitting<'a> {
         }
         if seen.has_live_process() {
             let message = format!("the connection to {name} was lost; it is still running");
-            return Err(CliError::new(Kind::Gone, message)
+            return Err(CliError::new(ErrorKind::Gone, message)
                 .hint(format!("come back with: session attach {name}")));
         }
-        Err(CliError::new(Kind::Gone, format!("{name} was lost: its supervisor is gone"))
+        Err(CliError::new(ErrorKind::Gone, format!("{name} was lost: its supervisor is gone"))
             .hint(format!("`session logs {name}` shows what was kept of its output")))
     }
 }

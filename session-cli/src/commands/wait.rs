@@ -10,7 +10,7 @@ use session_pty::{Feed, ViewerSpec};
 
 use super::{logs, screen};
 use crate::args::WaitArgs;
-use crate::error::{CliError, Kind};
+use crate::error::CliError;
 use crate::exit::Code;
 use crate::invocation::Invocation;
 use crate::live::not_running;
@@ -182,7 +182,7 @@ impl Wait<'_> {
         }
         if exit.is_none() && self.session.has_live_process() {
             let message = format!("the connection to {} was lost", called(&self.session));
-            return Err(CliError::new(Kind::Gone, message).hint("wait again"));
+            return Err(CliError::new(ErrorKind::Gone, message).hint("wait again"));
         }
         self.without_program(exit)
     }

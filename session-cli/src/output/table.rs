@@ -24,7 +24,7 @@ impl Output {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_header(headings);
         if let Some(size) = session_pty::client::terminal_size() {
-            table.set_width(size.cols).set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(size.cols()).set_content_arrangement(ContentArrangement::Dynamic);
         }
         for row in rows {
             let mut row = Row::from(row);

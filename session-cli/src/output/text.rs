@@ -23,6 +23,16 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// As [`shown`], with line breaks and tabs left as they are.
+pub(crate) fn shown_lines(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let lines = text.split('\n').map(|line| {
+        let fields: Vec<_> = line.split('\t').map(shown).collect();
+        fields.join("\t")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn acts(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -72,6 +82,12 @@ pub(crate) fn command_line(argv: &[String]) -> String {
     line
 }
 
+/// So many of something.
+pub(crate) fn number(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// How long before `now` that was, roughly.
 pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     format!("{} ago", roughly(now.since(then)))
@@ -110,6 +126,7 @@ mod tests {
     fn nothing_shown_acts_on_a_terminal() {
         assert_eq!(shown("plain é 漢"), "plain é 漢");
         assert_eq!(shown("a\x1b[2Jb\tc\n"), "a\\u{1b}[2Jb\\tc\\n");
+        assert_eq!(shown_lines("a\tb\r\n\x1b[2J\rc\n"), "a\tb\n\\u{1b}[2J\\rc\n");
         assert_eq!(shown("a\u{202e}b\u{9b}"), "a\\u{202e}b\\u{9b}");
     }
 
@@ -117,6 +134,14 @@ mod tests {
     fn a_command_line_can_be_typed_again() {
         let argv = ["sh", "-c", "echo it's; exit 7", ""].map(str::to_owned);
         assert_eq!(command_line(&argv), r"sh -c 'echo it'\''s; exit 7' ''");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(
+            [0, 1, 2].map(|many| number(many, "session")),
+            ["0 sessions", "1 session", "2 sessions"]
+        );
     }
 
     #[test]

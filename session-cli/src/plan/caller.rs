@@ -1,13 +1,16 @@
 //! What the process was given from outside: environment, directory, file creation mask, terminals.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
 
 /// Everything that a command knows of its surroundings. Read once, when the process has one thread.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` form keeps the variables to itself.
+#[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) variables: Vec<(OsString, OsString)>,
     /// The working directory, if it still exists.
@@ -17,6 +20,16 @@ pub(crate) struct Caller {
     pub(crate) stdin_is_terminal: bool,
     pub(crate) stdout_is_terminal: bool,
     pub(crate) stderr_is_terminal: bool,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("directory", &self.directory)
+            .field("umask", &self.umask)
+            .field("uid", &self.uid)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Caller {

@@ -18,6 +18,8 @@ pub(super) struct Config {
     pub(super) runtime_dir: Option<PathBuf>,
     /// The key that detaches, such as `C-]`.
     pub(super) detach_key: Option<String>,
+    /// `full` or `normal`.
+    pub(super) durability: Option<String>,
 }
 
 impl Config {
@@ -66,12 +68,14 @@ mod tests {
 
     #[test]
     fn all_values_are_read() {
-        let text = "store = 'jsonl'\ndata_dir = '/d'\nruntime_dir = '/r'\ndetach_key = 'C-]'\n";
+        let text = "store = 'jsonl'\ndata_dir = '/d'\nruntime_dir = '/r'\ndetach_key = 'C-]'\n\
+                    durability = 'normal'\n";
         let config = Config::parse(text).unwrap();
         assert_eq!(config.store.as_deref(), Some("jsonl"));
         assert_eq!(config.data_dir, Some("/d".into()));
         assert_eq!(config.runtime_dir, Some("/r".into()));
         assert_eq!(config.detach_key.as_deref(), Some("C-]"));
+        assert_eq!(config.durability.as_deref(), Some("normal"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::home::{Home, finished};
 
 /// What bash would be offered for the last word of this line.
-fn offered(home: &Home, words: &[&str]) -> Vec<String> {
+pub(crate) fn offered(home: &Home, words: &[&str]) -> Vec<String> {
     let mut command = home.command(["--"]);
     command
         .args(words)

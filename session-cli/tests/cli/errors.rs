@@ -1,6 +1,6 @@
 //! What cannot be done: the kind, the exit code, one line, a hint, and nothing left behind.
 
-use crate::home::{Home, Ran};
+use crate::home::{Home, Ran, STORES};
 
 #[track_caller]
 fn refused(ran: &Ran, code: i32, kind: &str) {
@@ -102,6 +102,9 @@ fn what_makes_no_sense_is_usage() {
         "label x =",
         "stop",
         "rm",
+        "rm x --yes",
+        "rm x --dry-run",
+        "rm x --all",
         "attach x --json -- sh",
         "new x --json -- sh",
         "list --limit 0",
@@ -214,4 +217,101 @@ fn a_broken_configuration_is_told_by_line_and_column() {
     assert!(ran.error()["message"].as_str().unwrap().contains("config.toml:2:14"), "{ran:?}");
     std::fs::write(&config, "detach_key = 'Enter'\n").unwrap();
     assert!(home.run(["list"]).err.contains("detach_key"));
+}
+
+#[test]
+fn every_refusal_names_the_thing_and_what_to_do() {
+    for store in STORES {
+        let mut home = Home::with_store(store);
+        home.ok("create a");
+        home.ok("create b");
+        home.ok("rm b");
+        let told = |words: &[&str], code: i32, message: &str, hint: &str| {
+            let ran = home.run(words.iter().copied().chain(["--json"]));
+            let error = ran.error();
+            assert_eq!(ran.code, code, "{words:?}: {ran:?}");
+            assert!(error["message"].as_str().unwrap().contains(message), "{words:?}: {ran:?}");
+            let advice = error["hint"].as_str().unwrap_or_default();
+            assert!(advice.contains(hint), "{words:?}: {ran:?}");
+        };
+        told(&["show", "b"], 3, "no session b", "session trash restore 01");
+        told(&["rm", "b"], 3, "no session b", "session trash restore 01");
+        told(&["export", "a", "-o", "no/such/x"], 1, "no/such/x", "check the path");
+        told(&["export", "a", "-o", ".", "--force"], 4, "is a directory", "choose a file");
+        told(&["store", "backup", "no/such/x"], 1, "/no/such", "make it first");
+        told(&["message", "add", "a", "--role", "user"], 3, "no session is named", "one word is");
+        told(&["trash"], 2, "session trash does nothing", "list, restore, empty");
+        told(&["list", "--limit", "0"], 2, "'0'", "`session list --help`");
+        let ran = home.run(["trash", "restore", "nobody"]);
+        assert!(ran.code == 3 && !ran.err.contains("restored"), "{ran:?}");
+        let other = if store == "sqlite" { "jsonl" } else { "sqlite" };
+        home.ok("store backup copy");
+        home.set("SESSION_STORE", other);
+        let ran = home.run(["store", "restore", "copy", "--yes", "--json"]);
+        assert_eq!(ran.code, 6, "{ran:?}");
+        assert!(ran.error()["hint"].as_str().unwrap().contains("--store"), "{ran:?}");
+    }
+}
+
+#[test]
+fn what_the_system_forbids_is_named_with_what_to_do() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    let set = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for store in STORES {
+        let home = Home::with_store(store);
+        home.ok("create a");
+        // Nothing is forbidden to the superuser, who becomes somebody else for this, and the build may lie where
+        // nobody else can reach it.
+        let is_root = std::fs::metadata(home.data()).unwrap().uid() == 0;
+        let program = home.path().join("session");
+        std::fs::copy(env!("CARGO_BIN_EXE_session"), &program).unwrap();
+        set(&home.path(), 0o755);
+        set(&home.data(), 0o000);
+        let run = |line: &str| {
+            let mut command = std::process::Command::new(&program);
+            command
+                .args(line.split(' '))
+                .env_clear()
+                .envs(home.variables())
+                .current_dir("/")
+                .stdin(std::process::Stdio::null())
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped());
+            if is_root {
+                command.uid(65534).gid(65534);
+            }
+            crate::home::finished(command, b"")
+        };
+        for line in [
+            "list",
+            "show a",
+            "create b",
+            "rm a",
+            "rm --all --yes",
+            "prune --older-than 1d",
+            "message add a --role user x",
+            "transcript a",
+            "export a",
+            "trash list",
+            "store info",
+            "store check --repair",
+            "store backup",
+        ] {
+            let ran = run(&format!("{line} --json"));
+            let error = ran.error();
+            let kind = error["kind"].as_str();
+            assert_eq!((ran.code, kind), (1, Some("permission-denied")), "{line}: {ran:?}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(home.data().to_str().unwrap()), "{line}: {ran:?}");
+            assert!(error["hint"].as_str().unwrap().contains("doctor"), "{line}: {ran:?}");
+        }
+        let ran = run("doctor");
+        assert!(ran.code == 1 && ran.out.contains("fail  store"), "{ran:?}");
+        assert!(!ran.out.contains("session doctor"), "it does not send anybody to itself: {ran:?}");
+        set(&home.data(), 0o700);
+        home.ok("show a");
+    }
 }

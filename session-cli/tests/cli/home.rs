@@ -10,6 +10,9 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 
+/// The kinds of stores that everything must work with.
+pub(crate) const STORES: [&str; 2] = ["sqlite", "jsonl"];
+
 /// Nothing in these tests takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -113,6 +116,32 @@ impl Home {
     #[track_caller]
     pub(crate) fn json(&self, line: &str) -> Value {
         parsed(&self.ok(&format!("{line} --json")))
+    }
+
+    /// A line as a shell understands it, which must succeed; what it printed.
+    #[track_caller]
+    pub(crate) fn shell(&self, line: &str) -> String {
+        let program = Path::new(env!("CARGO_BIN_EXE_session"));
+        let path = std::env::join_paths(
+            program
+                .parent()
+                .map(Path::to_owned)
+                .into_iter()
+                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+        );
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", line])
+            .env_clear()
+            .envs(self.variables())
+            .env("PATH", path.unwrap())
+            .current_dir(self.path().join("home"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let ran = finished(command, b"");
+        assert_eq!(ran.code, 0, "{line}: {ran:?}");
+        ran.out
     }
 
     /// Starts `sh -c SCRIPT` in the background.

@@ -5,13 +5,20 @@
 mod home;
 
 mod completing;
+mod damage;
 mod errors;
+mod export;
 mod inside;
+mod interrupted;
 mod live;
+mod messages;
 mod pipe;
 mod records;
+mod retold;
 mod showing;
+mod store;
 mod supervisor;
 mod terminal;
+mod trash;
 mod typing;
 mod waiting;

@@ -1,6 +1,6 @@
 //! What is stored: created, changed, named, labelled, listed, put into the trash.
 
-use crate::home::{Home, parsed};
+use crate::home::{Home, STORES, parsed};
 
 #[test]
 fn a_session_without_a_program_is_created_and_changed() {
@@ -157,5 +157,65 @@ fn readers_make_nothing_and_start_nothing() {
         home.ok("supervisor stop");
         look();
         assert_eq!(home.json("supervisor status")["running"], false);
+    }
+}
+
+#[test]
+fn a_binding_is_made_changed_and_looked_for() {
+    for store in STORES {
+        let home = Home::with_store(store);
+        home.ok("create a --chat c1 --agent claude --project /p");
+        home.ok("create b --chat c1");
+        let binding = home.json("show a")["session"]["lease"]["binding"].clone();
+        assert_eq!(binding, serde_json::json!({"chat": "c1", "agent": "claude", "project": "/p"}));
+        assert!(home.ok("show a").contains("chat c1, agent claude, project /p"));
+        let names = |line: &str| {
+            let listed = home.json(line);
+            let sessions = listed["sessions"].as_array().unwrap();
+            let mut names: Vec<_> =
+                sessions.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+            names.sort();
+            names.join(" ")
+        };
+        assert_eq!(names("list --chat c1"), "a b");
+        assert_eq!(names("list --chat c1 --agent claude"), "a");
+        assert_eq!(names("list --project /p"), "a");
+        assert_eq!(names("list --project /q"), "");
+        assert_eq!(names("list --role implementer"), "");
+        assert_eq!(home.run(["list", "--role", "No Role"]).code, 2);
+
+        let ran = home.run(["edit", "a", "--agent", "", "--chat", "c2", "--json"]);
+        let lease = parsed(&ran.out)["session"]["lease"].clone();
+        assert_eq!(
+            lease["binding"],
+            serde_json::json!({"chat": "c2", "agent": "", "project": "/p"})
+        );
+        let ran = home.run(["edit", "b", "--chat", "", "--json"]);
+        assert!(parsed(&ran.out)["session"]["lease"].is_null(), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_listing_says_what_it_hides() {
+    for store in STORES {
+        let home = Home::with_store(store);
+        let said = |line: &str| home.run(line.split(' ')).err;
+        home.ok("create there");
+        home.ok("message add there --role user Hello");
+        assert_eq!(said("list"), "");
+        home.ok("create empty");
+        home.ok("create brief --ttl 1ms");
+        assert_eq!(said("list"), "2 sessions hidden; --all shows them\n");
+        assert_eq!(said("list --all") + &said("list -q") + &said("list --json"), "");
+        assert_eq!(said("list --status expired"), "1 session hidden; --all shows them\n");
+        assert_eq!(said("list --chat c"), "");
+        home.ok("create more");
+        home.ok("message add more --role user Hello");
+        let ran = home.run(["list", "--limit", "1"]);
+        assert!(ran.err.contains("there is more") && !ran.err.contains("hidden"), "{ran:?}");
+        for number in 0..100 {
+            home.ok(&format!("create hidden-{number}"));
+        }
+        assert_eq!(said("list"), "100 or more sessions are hidden; --all shows them\n");
     }
 }

@@ -37,7 +37,7 @@ impl Terminal {
             Runtime::new(Arc::new(MemoryStore::new()), move || now, RuntimeOptions::default())
                 .unwrap();
         let mut session = Session::new(SessionId::from_parts(now, 1), now);
-        let terminal = TerminalSize { cols: size.0, rows: size.1 };
+        let terminal = TerminalSize::nearest(size.0, size.1);
         session.launch = Some(Launch {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             workdir: home.path().to_str().unwrap().to_owned(),
@@ -53,7 +53,7 @@ impl Terminal {
             ..ViewerSpec::default()
         };
         let stream = handle.watch(viewer).unwrap();
-        let screen = Screen::new(Size { cols: size.0, rows: size.1 }, 1000);
+        let screen = Screen::new(Size::nearest(size.0, size.1), 1000);
         Self { _runtime: runtime, handle, stream, screen }
     }
 
@@ -248,4 +248,26 @@ fn the_tour_works_at_a_terminal() {
     terminal.shows("left with 0");
     assert!(terminal.text().contains("Hello, Ada."), "{}", terminal.text());
     assert_eq!(terminal.handle.wait(Some(Duration::from_secs(10))), Some(Exit::Code(0)));
+}
+
+#[test]
+fn a_question_is_asked_and_no_changes_nothing() {
+    let home = Home::new();
+    home.ok("create a");
+    home.ok("create b");
+    let mut terminal = Terminal::open(&home, (80, 24), "session rm --all; echo code $?");
+    terminal.shows("Move 2 sessions to the trash? [y/N]");
+    terminal.type_keys(b"\r");
+    terminal.shows("code 1");
+    assert!(terminal.text().contains("nothing was changed"), "{}", terminal.text());
+    assert_eq!(terminal.ends(), Exit::Code(0));
+    assert_eq!(home.json("list --all")["sessions"].as_array().unwrap().len(), 2);
+    assert!(!home.data().join("backups").exists());
+
+    let mut terminal = Terminal::open(&home, (80, 24), "session rm --all; echo code $?");
+    terminal.shows("[y/N]");
+    terminal.type_keys(b"y\r");
+    terminal.shows("code 0");
+    assert!(terminal.text().contains("to undo it: session trash restore"), "{}", terminal.text());
+    assert_eq!(home.json("trash list")["sessions"].as_array().unwrap().len(), 2);
 }

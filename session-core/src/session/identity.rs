@@ -1,11 +1,9 @@
 //! Who a session is: the part that people and other tools call it by.
 
-use serde::de::Error;
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Labels;
-use crate::json::{Fields, Unknown};
+use crate::json::{Unknown, canonical_object};
 use crate::{SessionId, SessionName};
 
 /// Id, name and everything else that tells one session from another.
@@ -48,17 +46,6 @@ impl Identity {
         }
     }
 
-    pub(super) fn read<E: Error>(fields: &mut Fields) -> Result<Self, E> {
-        Ok(Self {
-            id: fields.require("id")?,
-            name: fields.take("name")?,
-            title: fields.take("title")?,
-            labels: fields.take_map("labels")?,
-            origins: fields.take("origins")?.unwrap_or_default(),
-            parent: fields.take("parent")?,
-        })
-    }
-
     pub(super) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("name", &self.name)?;
@@ -69,23 +56,4 @@ impl Identity {
     }
 }
 
-impl Serialize for Origin {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("tool", &self.tool)?;
-        map.serialize_entry("id", &self.id)?;
-        self.unknown.write(&mut map)?;
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Origin {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields::deserialize(deserializer)?;
-        Ok(Self {
-            tool: fields.require("tool")?,
-            id: fields.require("id")?,
-            unknown: fields.rest(),
-        })
-    }
-}
+canonical_object! { Origin { required tool, required id } }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::json::from_text;
 
 /// Labels of a session, sorted by key.
 pub type Labels = BTreeMap<LabelKey, String>;
@@ -70,8 +71,7 @@ impl FromStr for LabelKey {
 
 impl<'de> Deserialize<'de> for LabelKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(D::Error::custom)
+        from_text(deserializer)
     }
 }
 

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::Error as _;
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::json::{Fields, Unknown};
+use crate::json::{Unknown, canonical_object};
 
 /// What is needed to start the program of a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Stores take none that no system could start: whose program is the empty text, whose directory is not absolute, with
+/// a variable whose name is empty or has a `=`, or with a NUL character in any of them. Older versions stored such
+/// ones, which are still read, adopted, and kept by updates of anything else.
+///
+/// Its `Debug` form names the variables of `env` and keeps their values to itself: they may be secrets.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Launch {
     /// The tool that the program is, such as `claude`; `None` for a plain command.
     pub tool: Option<String>,
@@ -67,13 +71,14 @@ pub enum PermissionMode {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ForeignMode(Box<str>);
 
-/// The size of a terminal in character cells. A closed pair of numbers: other members of its JSON are dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The size of a terminal in character cells: columns and rows, each from 1 to [`MAX`](Self::MAX).
+///
+/// A closed pair of numbers: other members of its JSON are dropped. Numbers outside the range are moved into it when
+/// they are read: older versions stored any, and other programs claim any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct TerminalSize {
-    /// Columns.
-    pub cols: u16,
-    /// Rows.
-    pub rows: u16,
+    cols: u16,
+    rows: u16,
 }
 
 /// A text that is not a terminal size.
@@ -87,8 +92,40 @@ impl TerminalSize {
     /// The size of a terminal that nobody has looked at yet.
     pub const DEFAULT: Self = Self { cols: 80, rows: 24 };
 
-    /// The largest number of columns or rows that is accepted from a person: memory grows with their product.
+    /// The largest number of columns or rows: memory grows with their product.
     pub const MAX: u16 = 9999;
+
+    /// The size of so many columns and rows; `None` when one of them is 0 or more than [`MAX`](Self::MAX).
+    #[must_use]
+    pub const fn new(cols: u16, rows: u16) -> Option<Self> {
+        let size = Self::nearest(cols, rows);
+        if size.cols == cols && size.rows == rows { Some(size) } else { None }
+    }
+
+    /// The size that is nearest to so many columns and rows, for what other programs claim.
+    #[must_use]
+    pub const fn nearest(cols: u16, rows: u16) -> Self {
+        const fn within(number: u16) -> u16 {
+            match number {
+                0 => 1,
+                number if number > TerminalSize::MAX => TerminalSize::MAX,
+                number => number,
+            }
+        }
+        Self { cols: within(cols), rows: within(rows) }
+    }
+
+    /// Columns.
+    #[must_use]
+    pub const fn cols(self) -> u16 {
+        self.cols
+    }
+
+    /// Rows.
+    #[must_use]
+    pub const fn rows(self) -> u16 {
+        self.rows
+    }
 }
 
 impl fmt::Display for TerminalSize {
@@ -103,11 +140,67 @@ impl FromStr for TerminalSize {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = |part: &str| {
             let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            part.parse().ok().filter(|number| digits && (1..=Self::MAX).contains(number))
+            part.parse().ok().filter(|_| digits)
         };
         text.split_once(['x', 'X'])
-            .and_then(|(cols, rows)| Some(Self { cols: number(cols)?, rows: number(rows)? }))
+            .and_then(|(cols, rows)| Self::new(number(cols)?, number(rows)?))
             .ok_or_else(|| SizeError { text: text.chars().take(40).collect() })
+    }
+}
+
+impl<'de> Deserialize<'de> for TerminalSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Claimed {
+            cols: u16,
+            rows: u16,
+        }
+
+        Claimed::deserialize(deserializer).map(|Claimed { cols, rows }| Self::nearest(cols, rows))
+    }
+}
+
+impl Launch {
+    /// Why no system could start it, in words that begin with the member; `None` when one could.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        let has_nul = |text: &String| text.contains('\0');
+        if self.argv.first().is_none_or(String::is_empty) {
+            return Some("launch.argv names no program");
+        }
+        if self.argv.iter().any(has_nul) {
+            return Some("launch.argv has a NUL character");
+        }
+        if !self.workdir.starts_with('/') {
+            return Some("launch.workdir is not absolute");
+        }
+        if has_nul(&self.workdir) {
+            return Some("launch.workdir has a NUL character");
+        }
+        if self.env.keys().any(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Some("launch.env has a name that is empty or has a '=' or a NUL character");
+        }
+        if self.env.values().any(has_nul) {
+            return Some("launch.env has a value with a NUL character");
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tool, argv, workdir, mode, env, permission_mode, size, internal, unknown } =
+            self;
+        f.debug_struct("Launch")
+            .field("tool", tool)
+            .field("argv", argv)
+            .field("workdir", workdir)
+            .field("mode", mode)
+            .field("env", &env.keys())
+            .field("permission_mode", permission_mode)
+            .field("size", size)
+            .field("internal", internal)
+            .field("unknown", unknown)
+            .finish()
     }
 }
 
@@ -155,40 +248,16 @@ impl<'de> Deserialize<'de> for PermissionMode {
     }
 }
 
-impl Serialize for Launch {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("tool", &self.tool)?;
-        map.serialize_entry("argv", &self.argv)?;
-        map.serialize_entry("workdir", &self.workdir)?;
-        map.serialize_entry("mode", &self.mode)?;
-        map.serialize_entry("env", &self.env)?;
-        map.serialize_entry("permission_mode", &self.permission_mode)?;
-        map.serialize_entry("size", &self.size)?;
-        map.serialize_entry("internal", &self.internal)?;
-        self.unknown.write(&mut map)?;
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Launch {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields::deserialize(deserializer)?;
-        let launch = Self {
-            tool: fields.take("tool")?,
-            argv: fields.require("argv")?,
-            workdir: fields.require("workdir")?,
-            mode: fields.take("mode")?.unwrap_or_default(),
-            env: fields.take_map("env")?,
-            permission_mode: fields.take("permission_mode")?,
-            size: fields.take("size")?,
-            internal: fields.take("internal")?.unwrap_or_default(),
-            unknown: fields.rest(),
-        };
-        if launch.argv.is_empty() {
-            return Err(D::Error::custom("argv names no program"));
-        }
-        Ok(launch)
+canonical_object! {
+    Launch {
+        optional tool,
+        required argv,
+        required workdir,
+        defaulted mode,
+        map env,
+        optional permission_mode,
+        optional size,
+        defaulted internal,
     }
 }
 
@@ -203,5 +272,18 @@ mod tests {
         for bad in ["", "x", "120", "0x1", "1x0", "+1x2", "1x2x3", "10000x1", "-1x5", "65536x2"] {
             assert!(bad.parse::<TerminalSize>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn sizes_keep_their_rule_however_they_are_made() {
+        assert_eq!(TerminalSize::new(1, 9999).map(|size| size.to_string()).unwrap(), "1x9999");
+        assert_eq!([TerminalSize::new(0, 1), TerminalSize::new(1, 10_000)], [None, None]);
+        for (claimed, (cols, rows)) in
+            [(r#"{"cols":0,"rows":65535}"#, (1, 9999)), (r#"{"cols":1,"rows":1,"x":2}"#, (1, 1))]
+        {
+            let size: TerminalSize = serde_json::from_str(claimed).unwrap();
+            assert_eq!((size.cols(), size.rows()), (cols, rows));
+        }
+        assert!(serde_json::from_str::<TerminalSize>(r#"{"cols":65536,"rows":1}"#).is_err());
     }
 }

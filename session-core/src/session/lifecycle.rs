@@ -3,11 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::Error;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
 
-use crate::json::Fields;
 use crate::{Status, Timestamp};
 
 /// Status, times and revision of a session.
@@ -66,6 +64,10 @@ impl Expiry {
 }
 
 impl Revision {
+    /// The largest that a store takes over from another one, so that there is always one after it: the largest number
+    /// that every reader of JSON reads as it is (RFC 8259).
+    pub const LARGEST: Self = Self((1 << 53) - 1);
+
     /// The revision after this one.
     #[must_use]
     pub const fn next(self) -> Self {
@@ -101,25 +103,6 @@ impl Lifecycle {
             Expiry::At(at) => Some(at),
             Expiry::Idle(idle) => Some(self.last_active_at.plus(idle)),
         }
-    }
-
-    pub(super) fn read<E: Error>(fields: &mut Fields) -> Result<Self, E> {
-        let expires_at = fields.take::<Timestamp, E>("expires_at")?;
-        let idle = fields.take::<u64, E>("idle_timeout_ms")?;
-        Ok(Self {
-            status: fields.require("status")?,
-            created_at: fields.require("created_at")?,
-            updated_at: fields.require("updated_at")?,
-            last_active_at: fields.require("last_active_at")?,
-            expiry: match (idle, expires_at) {
-                (Some(millis), _) => Expiry::Idle(Duration::from_millis(millis)),
-                (None, Some(at)) => Expiry::At(at),
-                (None, None) => Expiry::Never,
-            },
-            ended_at: fields.take("ended_at")?,
-            trashed_at: fields.take("trashed_at")?,
-            revision: fields.require("revision")?,
-        })
     }
 
     pub(super) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

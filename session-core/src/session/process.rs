@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Timestamp;
-use crate::json::{Fields, Unknown};
+use crate::json::{Unknown, canonical_input, canonical_object};
 
 /// The program of a session as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,16 +168,26 @@ impl Serialize for Exit {
 
 impl<'de> Deserialize<'de> for Exit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Some(mut fields) = Option::<Fields>::deserialize(deserializer)? else {
+        let Some(input) = Option::<ExitInput>::deserialize(deserializer)? else {
             return Ok(Self::Unknown);
         };
-        match (fields.take("code")?, fields.take("signal")?) {
+        match (input.code, input.signal) {
             (Some(code), None) => Ok(Self::Code(code)),
             (None, Some(signal)) => Ok(Self::Signal(signal)),
             _ => Err(D::Error::custom("an exit has either a code or a signal")),
         }
     }
 }
+
+/// The members of an exit as they are read.
+struct ExitInput {
+    code: Option<i32>,
+    signal: Option<i32>,
+    #[expect(dead_code, reason = "an exit is closed: other members are dropped")]
+    unknown: Unknown,
+}
+
+canonical_input! { ExitInput { optional code, optional signal } }
 
 impl Serialize for Process {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -199,63 +209,55 @@ impl Serialize for Process {
 
 impl<'de> Deserialize<'de> for Process {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields::deserialize(deserializer)?;
-        let word: String = fields.require("state")?;
-        let state = ProcessState::parse(&word, fields.take("exit")?)
+        let input = ProcessInput::deserialize(deserializer)?;
+        let word = input.state;
+        let state = ProcessState::parse(&word, input.exit)
             .ok_or_else(|| D::Error::custom(format_args!("{word:?} is no state of a process")))?;
         Ok(Self {
             state,
-            pid: fields.take("pid")?,
-            pid_start: fields.take("pid_start")?,
-            started_at: fields.require("started_at")?,
-            host: fields.take("host")?,
-            tool_session_id: fields.take("tool_session_id")?,
-            tmux_name: fields.take("tmux_name")?,
-            last_attached_at: fields.take("last_attached_at")?,
-            health: fields.take("health")?,
-            unknown: fields.rest(),
+            pid: input.pid,
+            pid_start: input.pid_start,
+            started_at: input.started_at,
+            host: input.host,
+            tool_session_id: input.tool_session_id,
+            tmux_name: input.tmux_name,
+            last_attached_at: input.last_attached_at,
+            health: input.health,
+            unknown: input.unknown,
         })
     }
 }
 
-impl Serialize for Host {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("instance", &self.instance)?;
-        map.serialize_entry("boot", &self.boot)?;
-        self.unknown.write(&mut map)?;
-        map.end()
+/// The members of a process as they are read: the state is a word, and the exit stands beside it.
+pub(super) struct ProcessInput {
+    state: String,
+    pid: Option<u32>,
+    pid_start: Option<u64>,
+    started_at: Timestamp,
+    exit: Option<Exit>,
+    host: Option<Host>,
+    tool_session_id: Option<String>,
+    tmux_name: Option<String>,
+    last_attached_at: Option<Timestamp>,
+    health: Option<Health>,
+    unknown: Unknown,
+}
+
+canonical_input! {
+    ProcessInput {
+        required state,
+        optional pid,
+        optional pid_start,
+        required started_at,
+        optional exit,
+        optional host,
+        optional tool_session_id,
+        optional tmux_name,
+        optional last_attached_at,
+        optional health,
     }
 }
 
-impl<'de> Deserialize<'de> for Host {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields::deserialize(deserializer)?;
-        Ok(Self {
-            instance: fields.require("instance")?,
-            boot: fields.require("boot")?,
-            unknown: fields.rest(),
-        })
-    }
-}
+canonical_object! { Host { required instance, required boot } }
 
-impl Serialize for Health {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("status", &self.status)?;
-        map.serialize_entry("at", &self.at)?;
-        self.unknown.write(&mut map)?;
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Health {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Fields::deserialize(deserializer)?;
-        Ok(Self {
-            status: fields.require("status")?,
-            at: fields.require("at")?,
-            unknown: fields.rest(),
-        })
-    }
-}
+canonical_object! { Health { required status, required at } }

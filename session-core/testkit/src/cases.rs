@@ -10,11 +10,33 @@ pub mod list;
 pub mod remove;
 pub mod sweep;
 
+pub mod lease;
+pub mod removal;
+pub mod trash;
+
+pub mod append;
+pub mod repeats;
+pub mod totals;
+
+pub mod context;
+pub mod history;
+pub mod search;
+
+pub mod adopt;
+pub mod backup;
+pub mod bundle;
+pub mod upkeep;
+
 pub mod handles;
 pub mod members;
 pub mod reopen;
 
 pub mod contention;
+pub mod racing;
+
+pub mod scale;
+
+pub mod retold;
 
 use crate::StoreFixture;
 

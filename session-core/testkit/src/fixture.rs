@@ -1,5 +1,7 @@
 //! What an adapter brings to the store suite, and the macros that turn the list of cases into its tests.
 
+use std::path::{Path, PathBuf};
+
 use session_core::SessionStore;
 
 /// A place for one store, empty when made. A fixture on a disk keeps its temporary directory here, so that the
@@ -12,6 +14,20 @@ pub trait StoreFixture {
     /// Later calls give further handles on the same store, also while earlier ones are open, and after all of
     /// them were dropped or closed.
     fn open(&self) -> Box<dyn SessionStore>;
+
+    /// Opens another store of the same kind in a place of its own, empty: a new one with each call.
+    fn other(&self) -> Box<dyn SessionStore>;
+
+    /// A directory of this fixture in which backups are put; `None` for a kind of store without backups.
+    fn scratch(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Opens the store that a backup put at `copy`, a path in [`scratch`](Self::scratch). Called only where there is
+    /// such a directory.
+    fn open_copy(&self, copy: &Path) -> Box<dyn SessionStore> {
+        panic!("a fixture with a scratch directory opens copies such as {}", copy.display())
+    }
 }
 
 /// Stamps one `#[test]` per case of the store suite. The argument is an expression for a [`StoreFixture`]; it is
@@ -33,6 +49,7 @@ macro_rules! __store_cases {
                 is_what_get_returns
                 sets_revision_and_time_itself
                 keeps_the_smallest_session
+                keeps_a_cost_of_null
                 refuses_a_stored_id
                 refuses_an_id_in_the_trash
                 refuses_a_held_name
@@ -48,6 +65,7 @@ macro_rules! __store_cases {
                 takes_a_released_name
                 keeps_history_under_a_held_name
                 refuses_what_could_not_be_read_back
+                refuses_stray_members
                 keeps_deadlines_in_milliseconds
             }
             read {
@@ -79,6 +97,7 @@ macro_rules! __store_cases {
                 keeps_its_own_name
                 gives_a_name_up
                 refuses_what_could_not_be_read_back
+                refuses_stray_members
                 keeps_deadlines_in_milliseconds
             }
             list {
@@ -156,6 +175,184 @@ macro_rules! __store_cases {
                 no_update_is_lost
                 no_creation_is_lost
                 no_reader_sees_half_a_write
+            }
+            lease {
+                holds_a_name_after_the_work
+                holds_no_name_without_standing
+                gives_a_name_up_with_the_lease
+                gives_a_name_up_at_the_end
+                expires_an_overdue_lease
+                takes_the_name_with_a_role
+                refuses_a_name_that_no_role_may_have
+                is_found_by_its_parts
+            }
+            removal {
+                takes_everything
+                takes_what_is_seen_in_a_status
+                takes_what_was_long_inactive
+                takes_what_is_empty
+                leaves_what_runs
+                removes_as_one_removal_does
+                leaves_the_trash
+                is_found_done
+            }
+            trash {
+                is_listed_alone
+                is_listed_by_filters_and_pages
+                is_searched_by_selectors
+                gives_everything_back
+                gives_back_what_was_recorded
+                restores_no_held_name
+                restores_an_overdue_name
+                restores_history_under_a_held_name
+                restores_nothing_else
+                leaves_nothing_to_read
+                never_brings_back_what_was_destroyed
+                keeps_a_tombstone_of_each
+                leaves_children_alone
+                destroys_only_the_trash
+            }
+            append {
+                numbers_in_the_order_given
+                keeps_every_kind
+                keeps_what_is_unheard_of
+                keeps_null_where_values_are_opaque
+                keeps_ids_of_other_tools
+                keeps_times_far_away
+                keeps_large_and_empty_contents
+                takes_an_empty_batch
+                leaves_nothing_of_a_refused_batch
+                changes_the_session_too
+                makes_earlier_readers_conflict
+                never_makes_activity_earlier
+                moves_an_idle_deadline
+                counts_what_was_appended
+                makes_a_session_current
+                names_an_untitled_session
+                keeps_a_title
+                refuses_the_absent_and_the_trashed
+                refuses_what_has_ended
+                refuses_what_could_not_be_read_back
+            }
+            repeats {
+                change_nothing
+                let_the_new_pass
+                inside_a_batch_count_once
+                never_replace
+                are_told_by_every_byte
+                count_in_one_session_only
+                are_found_by_everybody
+                are_found_within_the_reach
+                are_told_from_what_is_new
+            }
+            totals {
+                begin_at_nothing
+                are_kept_by_an_update
+                outlive_the_conversation
+                appear_by_no_update
+            }
+            history {
+                gives_every_stretch
+                gives_an_empty_history
+                gives_what_another_appended
+                pages_join_to_the_stretch
+                pages_of_large_records_join
+                pages_end_at_so_many_bytes
+                pages_go_on_while_others_append
+                is_read_one_by_one
+                refuses_an_unknown_id
+                is_read_from_the_trash
+            }
+            context {
+                is_every_message
+                begins_at_what_a_checkpoint_covers
+                hands_on_the_messages_of_a_checkpoint
+                follows_the_last_checkpoint
+                refuses_to_cover_what_is_not_there
+                clamps_what_was_adopted
+            }
+            search {
+                finds_what_is_asked_for
+                looks_at_every_part
+                looks_at_any_input_of_a_tool
+                orders_by_time
+                shows_what_was_found
+                keeps_to_session_role_and_time
+                keeps_to_sessions_as_they_are
+                leaves_out_the_trash
+                finds_what_was_just_appended
+                agrees_with_looking_at_everything
+                pages_join_to_the_whole
+                pages_go_on_meanwhile
+                refuses_the_cursor_of_another_search
+                refuses_the_cursor_of_another_generation
+            }
+            upkeep {
+                is_counted
+                is_checked
+                is_repaired
+                is_reindexed
+                takes_over_a_tombstone
+                keeps_its_own_tombstone
+                buries_nothing_that_is_stored
+                buries_nothing_stray
+            }
+            adopt {
+                keeps_everything
+                keeps_what_is_unheard_of
+                keeps_every_state
+                goes_on
+                keeps_repeated_ids
+                keeps_a_long_history
+                refuses_an_id_that_was_used
+                refuses_a_held_name
+                refuses_another_number_of_records
+                refuses_numbers_that_cannot_be
+                refuses_records_out_of_order
+                stops_at_an_error
+                refuses_what_could_not_be_read_back
+                refuses_stray_entries
+                refuses_an_idle_time_between_milliseconds
+            }
+            bundle {
+                has_everything_in_order
+                has_no_half_of_what_is_destroyed
+                copies_to_another_store
+                copies_nothing_twice
+                copies_tombstones
+            }
+            backup {
+                is_a_store_of_its_own
+                overwrites_nothing
+                is_whole_whatever_others_write
+                is_put_back_for_everybody
+                keeps_what_was_there_before
+                is_put_into_another_store
+                is_refused_when_damaged
+            }
+            racing {
+                appends_to_one_session_line_up
+                appends_to_several_sessions_line_up
+                appends_of_the_same_are_one
+                appends_and_updates_both_count
+                readers_see_each_record_once
+                searchers_find_what_was_acknowledged
+                removal_of_many_cuts_between_appends
+                purge_leaves_no_half
+            }
+            scale {
+                thousands_of_sessions_are_all_there
+                thousands_of_tombstones_are_all_there
+                thousands_of_entries_are_one_batch
+            }
+            retold {
+                stored_names_are_listed_names
+                every_name_means_its_own_session
+                removals_take_one_at_a_time
+                renamings_change_the_name_alone
+                tools_stay_as_they_were_given
+                no_creation_of_a_crowd_is_lost
+                a_crowd_never_breaks_a_listing
             }
         }
     };

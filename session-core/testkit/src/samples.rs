@@ -1,11 +1,18 @@
-//! Sessions to test with: few, fixed, and between them using every field.
+//! Sessions and records to test with: few, fixed, and between them using every field.
+
+mod records;
 
 use std::time::Duration;
 
 use session_core::{
-    Conversation, Expiry, Health, Host, LabelKey, Launch, Mode, Observer, Origin, PermissionMode,
-    Process, ProcessState, Session, SessionId, SessionName, Status, TerminalSize, Timestamp,
-    Unknown,
+    Binding, Conversation, Exchange, Expiry, Health, Host, LabelKey, Launch, Lease, Mode, Observer,
+    Origin, PermissionMode, Process, ProcessState, RawJson, RoleName, Session, SessionId,
+    SessionName, Status, TerminalSize, Timestamp, Totals, Unknown,
+};
+
+pub use records::{
+    by, checkpoint, entry_of, event, every_kind, noted, of_other_tools, record, record_id,
+    record_json, said, spent, stray, stray_entries, unheard_of,
 };
 
 /// How many ids [`id`] gives that the suite looks at when it compares all of a store.
@@ -37,6 +44,18 @@ pub fn name(text: &str) -> SessionName {
 #[must_use]
 pub fn label(text: &str) -> LabelKey {
     LabelKey::parse(text).unwrap()
+}
+
+/// The name of a role.
+#[must_use]
+pub fn role(text: &str) -> RoleName {
+    RoleName::parse(text).unwrap()
+}
+
+/// A JSON value.
+#[must_use]
+pub fn raw(text: &str) -> RawJson {
+    RawJson::parse(text).unwrap()
 }
 
 /// Somebody who looks `seconds` after the beginning, while [`HOST`] lives.
@@ -75,6 +94,14 @@ pub fn until(number: u32, text: &str, seconds: i64) -> Session {
     session
 }
 
+/// A named session with a lease of this role, which stands.
+#[must_use]
+pub fn leased(number: u32, text: &str, work: &str) -> Session {
+    let mut session = named(number, text);
+    session.lease = Some(Lease { role: Some(role(work)), ..Lease::default() });
+    session
+}
+
 /// A session with a launch part, which listings of what is current show.
 #[must_use]
 pub fn launched(number: u32) -> Session {
@@ -102,7 +129,8 @@ pub fn running(number: u32, instance: Option<&str>) -> Session {
     session
 }
 
-/// A session in which every field that this version knows has a value of its own.
+/// A session in which every field that this version knows has a value of its own, but for the totals of its history,
+/// which are the store's.
 #[must_use]
 pub fn full(number: u32) -> Session {
     let mut session = running(number, Some(HOST));
@@ -125,7 +153,7 @@ pub fn full(number: u32) -> Session {
         mode: Mode::Yolo,
         env: [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "x=y".to_owned())].into(),
         permission_mode: Some(PermissionMode::from("whatever")),
-        size: Some(TerminalSize { cols: 120, rows: 40 }),
+        size: Some(TerminalSize::nearest(120, 40)),
         internal: true,
         unknown: Unknown::default(),
     });
@@ -144,6 +172,27 @@ pub fn full(number: u32) -> Session {
         endpoint: Some("https://example.invalid".to_owned()),
         model: Some("model".to_owned()),
         workspace: Some("/srv".to_owned()),
+        events_complete: true,
+        cost: Some(raw(r#"{"usd":0.10,"n":1e2}"#)),
+        totals: Totals::default(),
+        unknown: Unknown::default(),
+    });
+    session.lease = Some(Lease {
+        role: Some(role("implementer")),
+        binding: Some(Binding {
+            chat: "chat:-100".to_owned(),
+            agent: "\u{1f916}".to_owned(),
+            project: "a/b c".to_owned(),
+            unknown: Unknown::default(),
+        }),
+        ended_at: Some(at(-2)),
+        unknown: Unknown::default(),
+    });
+    session.exchange = Some(Exchange {
+        request: Some("why?".to_owned()),
+        response: Some(String::new()),
+        error: Some("line one\nline two".to_owned()),
+        context: [("".to_owned(), raw("null")), ("n".to_owned(), raw("[ 0.10, 1E2 ]"))].into(),
         unknown: Unknown::default(),
     });
     session
@@ -164,12 +213,62 @@ pub fn from_the_future(number: u32) -> Session {
         "process":{{"state":"running","started_at":"{at}","pids":[1,2 , 3],
             "host":{{"boot":"b","zone":12345678901234567890123,"instance":"{HOST}"}},
             "health":{{"x":1.0,"status":"ok","at":"{at}","a":true}}}},
-        "conversation":{{"temperature":0.10,"model":"m","stop":["\u2028"]}},
+        "conversation":{{"temperature":0.10,"model":"m","stop":["\u2028"],"cost":{odd}}},
+        "lease":{{"role":"r","until":1e400,"binding":{{"chat":"c","thread":0.10,"Chat":""}},"a":[]}},
+        "exchange":{{"request":"q","took":1.50,"context":{{"k":{odd},"":0.10}}}},
         "records":{deep},"naïve \"key\"\t":"\u00e9","Revision":"not the revision"}}"#,
         id = id(number),
         at = at(0),
     );
     serde_json::from_str(&text).unwrap()
+}
+
+/// Members that this version does not know, by their JSON object.
+#[must_use]
+pub fn unknown(text: &str) -> Unknown {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Copies of [`full`] that could not be read back, each with the member that is at fault: one that its object knows
+/// stands among the unknown ones, as only whoever moves members from one place to another can bring about.
+#[must_use]
+pub fn strays(number: u32) -> Vec<(Session, &'static str)> {
+    type Edit = fn(&mut Session, Unknown);
+    let edits: [(&'static str, Edit); 16] = [
+        ("status", |it, stray| it.unknown = stray),
+        ("id", |it, stray| it.unknown = stray),
+        ("expires_at", |it, stray| it.unknown = stray),
+        ("trashed_at", |it, stray| it.unknown = stray),
+        ("exchange", |it, stray| it.unknown = stray),
+        ("origins.tool", |it, stray| it.identity.origins[1].unknown = stray),
+        ("lease.role", |it, stray| it.lease.as_mut().unwrap().unknown = stray),
+        ("lease.binding.chat", |it, stray| {
+            it.lease.as_mut().unwrap().binding.as_mut().unwrap().unknown = stray;
+        }),
+        ("launch.argv", |it, stray| it.launch.as_mut().unwrap().unknown = stray),
+        ("process.exit", |it, stray| it.process.as_mut().unwrap().unknown = stray),
+        ("process.host.boot", |it, stray| {
+            it.process.as_mut().unwrap().host.as_mut().unwrap().unknown = stray;
+        }),
+        ("process.health.at", |it, stray| {
+            it.process.as_mut().unwrap().health.as_mut().unwrap().unknown = stray;
+        }),
+        ("conversation.cost", |it, stray| it.conversation.as_mut().unwrap().unknown = stray),
+        ("conversation.totals.records", |it, stray| {
+            it.conversation.as_mut().unwrap().totals.unknown = stray;
+        }),
+        ("conversation.totals.tokens.input", |it, stray| {
+            it.conversation.as_mut().unwrap().totals.tokens.unknown = stray;
+        }),
+        ("exchange.context", |it, stray| it.exchange.as_mut().unwrap().unknown = stray),
+    ];
+    let session = |(place, edit): (&'static str, Edit)| {
+        let name = place.rsplit('.').next().unwrap_or(place);
+        let mut session = full(number);
+        edit(&mut session, unknown(&format!(r#"{{"new":0.10,"{name}":null}}"#)));
+        (session, place)
+    };
+    edits.into_iter().map(session).collect()
 }
 
 /// The canonical JSON of a session.

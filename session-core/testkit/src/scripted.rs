@@ -146,7 +146,7 @@ impl ScriptedRuntime {
         session.process = Some(Process::starting(now, Some(host)));
         let id = self.store.create(session)?.id();
         self.store.update_with(id, now, |session| {
-            session.lifecycle.status = session.status().to(Status::Running)?;
+            session.set_status(Status::Running)?;
             if let Some(process) = &mut session.process {
                 process.state = ProcessState::Running;
                 process.pid = Some(pid);

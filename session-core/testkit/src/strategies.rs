@@ -1,6 +1,8 @@
-//! Sessions that are legal and as nasty as they can be, for property tests.
+//! Sessions and records that are legal and as nasty as they can be, for property tests.
 //!
 //! All are boxed: their types, nested by value, would not fit the stack of a test.
+
+mod records;
 
 use std::time::Duration;
 
@@ -8,10 +10,12 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use session_core::{
-    Conversation, Exit, Expiry, Health, Host, LabelKey, Labels, Launch, Mode, Origin,
-    PermissionMode, Process, ProcessState, Session, SessionId, SessionName, Status, TerminalSize,
-    Timestamp, Unknown,
+    Binding, Conversation, Exchange, Exit, Expiry, Health, Host, LabelKey, Labels, Launch, Lease,
+    Mode, NameRules, Origin, PermissionMode, Process, ProcessState, RawJson, RoleName, Session,
+    SessionId, SessionName, Status, TerminalSize, Timestamp, Totals, Unknown,
 };
+
+pub use records::{block, body, entries, entry, message, record_id, role};
 
 /// Any text: every plane of Unicode, control characters, quotes and backslashes, nothing at all, and 100 000
 /// bytes of it now and then.
@@ -57,9 +61,48 @@ pub fn label_key() -> BoxedStrategy<LabelKey> {
         .boxed()
 }
 
-/// Any labels, with any values.
+/// Any labels, with any values; hundreds of them now and then.
 pub fn labels() -> BoxedStrategy<Labels> {
-    btree_map(label_key(), text(), 0..4).boxed()
+    prop_oneof![
+        15 => btree_map(label_key(), text(), 0..4),
+        1 => btree_map(label_key(), "[a-z]{0,3}", 200..300),
+    ]
+    .boxed()
+}
+
+/// Any JSON value: numbers that no type of ours holds, white space, members that stand twice, `null`.
+pub fn raw_json() -> BoxedStrategy<RawJson> {
+    let odd = [
+        "0.10",
+        "1e400",
+        "-0.0",
+        "12345678901234567890123",
+        "{\"usd\":0.10,\"n\":1e2}",
+        "[ 1 , [ ] ]",
+        "{ \"b\" : 1,\n\"a\":\"\\u0041\\/\\ud800\",\"b\":null }",
+        "null",
+        "false",
+        "{}",
+    ];
+    prop_oneof![
+        proptest::sample::select(odd.to_vec()).prop_map(|text| RawJson::parse(text).unwrap()),
+        text().prop_map(|text| RawJson::of(&text).unwrap()),
+    ]
+    .boxed()
+}
+
+/// Members that this version does not know anywhere; mostly none.
+pub fn unknown() -> BoxedStrategy<Unknown> {
+    let names = ["zeta", "", "Type", "na\u{ef}ve \"key\"", "seq2"];
+    let member = (proptest::sample::select(names.to_vec()), raw_json());
+    let members = vec(member, 1..3).prop_map(|members| {
+        let texts = members
+            .into_iter()
+            .map(|(name, value)| format!("{}:{value}", serde_json::to_string(name).unwrap()));
+        let object = format!("{{{}}}", texts.collect::<Vec<_>>().join(","));
+        serde_json::from_str(&object).unwrap()
+    });
+    prop_oneof![5 => Just(Unknown::default()), 1 => members].boxed()
 }
 
 /// Any time: today, any other day, the first and last ones, and those around 1970.
@@ -89,7 +132,7 @@ pub fn expiry() -> BoxedStrategy<Expiry> {
     .boxed()
 }
 
-/// Any launch part that names a program.
+/// Any launch part that some system could start.
 pub fn launch() -> BoxedStrategy<Launch> {
     let words = ["default", "plan", "auto", "acceptEdits", "dontAsk", "bypassPermissions"];
     let permission_mode = prop_oneof![
@@ -97,13 +140,19 @@ pub fn launch() -> BoxedStrategy<Launch> {
         // Through the words, so that a foreign one is not one of ours.
         text().prop_map(|word| PermissionMode::from(word.as_str())),
     ];
-    let size = any::<(u16, u16)>().prop_map(|(cols, rows)| TerminalSize { cols, rows });
+    let size = any::<(u16, u16)>().prop_map(|(cols, rows)| TerminalSize::nearest(cols, rows));
+    let free_of_nul = || text().prop_map(|text| text.replace('\0', "\u{1}"));
+    let program =
+        free_of_nul().prop_map(|text| if text.is_empty() { " ".to_owned() } else { text });
+    let argv = (program, vec(free_of_nul(), 0..3))
+        .prop_map(|(program, rest)| std::iter::once(program).chain(rest).collect());
+    let variable = free_of_nul().prop_map(|text| format!("_{}", text.replace('=', "-")));
     (
         of(text()),
-        vec(text(), 1..4),
-        text(),
+        argv,
+        free_of_nul().prop_map(|text| format!("/{text}")),
         prop_oneof![Just(Mode::Safe), Just(Mode::Yolo)],
-        btree_map(text(), text(), 0..3),
+        btree_map(variable, free_of_nul(), 0..3),
         of(permission_mode),
         of(size),
         any::<bool>(),
@@ -168,15 +217,43 @@ pub fn process() -> BoxedStrategy<Process> {
         .boxed()
 }
 
-/// Any conversation part.
+/// Any conversation part of a session without a history.
 pub fn conversation() -> BoxedStrategy<Conversation> {
-    (of(text()), of(text()), of(text()), of(text()))
-        .prop_map(|(vendor, endpoint, model, workspace)| Conversation {
-            vendor,
-            endpoint,
-            model,
-            workspace,
-            unknown: Unknown::default(),
+    let names = (of(text()), of(text()), of(text()), of(text()));
+    (names, any::<bool>(), of(raw_json()), unknown())
+        .prop_map(|(names, events_complete, cost, unknown)| Conversation {
+            vendor: names.0,
+            endpoint: names.1,
+            model: names.2,
+            workspace: names.3,
+            events_complete,
+            cost,
+            totals: Totals::default(),
+            unknown,
+        })
+        .boxed()
+}
+
+/// Any lease, standing or given back.
+pub fn lease() -> BoxedStrategy<Lease> {
+    let role = prop_oneof!["[a-z0-9]", "[a-z][a-z0-9]{30}[a-z]", Just("a-b-c".to_owned())]
+        .prop_map(|text| RoleName::parse(&text).unwrap());
+    let binding = (text(), text(), text(), unknown())
+        .prop_map(|(chat, agent, project, unknown)| Binding { chat, agent, project, unknown });
+    (of(role), of(binding), of(timestamp()), unknown())
+        .prop_map(|(role, binding, ended_at, unknown)| Lease { role, binding, ended_at, unknown })
+        .boxed()
+}
+
+/// Any exchange part.
+pub fn exchange() -> BoxedStrategy<Exchange> {
+    (of(text()), of(text()), of(text()), btree_map(text(), raw_json(), 0..3), unknown())
+        .prop_map(|(request, response, error, context, unknown)| Exchange {
+            request,
+            response,
+            error,
+            context,
+            unknown,
         })
         .boxed()
 }
@@ -189,15 +266,9 @@ pub fn session() -> BoxedStrategy<Session> {
     let identity = (of(name()), of(text()), labels(), vec(origin, 0..3), of(session_id()));
     let lifecycle =
         (proptest::sample::select(Status::ALL.to_vec()), timestamp(), expiry(), of(timestamp()));
-    (
-        (session_id(), timestamp()),
-        identity,
-        lifecycle,
-        of(launch()),
-        of(process()),
-        of(conversation()),
-    )
-        .prop_map(|((id, created_at), identity, lifecycle, launch, process, conversation)| {
+    let parts = (of(lease()), of(launch()), of(process()), of(conversation()), of(exchange()));
+    ((session_id(), timestamp()), identity, lifecycle, parts, unknown())
+        .prop_map(|((id, created_at), identity, lifecycle, parts, unknown)| {
             let mut session = Session::new(id, created_at);
             let (name, title, labels, origins, parent) = identity;
             session.identity.name = name;
@@ -211,10 +282,26 @@ pub fn session() -> BoxedStrategy<Session> {
             session.lifecycle.last_active_at = last_active_at;
             session.lifecycle.expiry = expiry;
             session.lifecycle.ended_at = ended_at;
-            session.launch = launch;
-            session.process = process;
-            session.conversation = conversation;
+            (
+                session.lease,
+                session.launch,
+                session.process,
+                session.conversation,
+                session.exchange,
+            ) = parts;
+            session.unknown = unknown;
+            without_illegal_role(&mut session);
             session
         })
         .boxed()
+}
+
+/// Takes the role away from a session whose name breaks the rules of roles.
+pub(crate) fn without_illegal_role(session: &mut Session) {
+    let is_slug = |name: &SessionName| NameRules::SLUG.validate(name.as_str()).is_ok();
+    if let Some(lease) = &mut session.lease
+        && !session.identity.name.as_ref().is_none_or(is_slug)
+    {
+        lease.role = None;
+    }
 }

@@ -51,14 +51,13 @@ impl Audience {
     pub(super) fn admit(
         &mut self,
         stream: UnixStream,
-        mut spec: ViewerSpec,
+        spec: ViewerSpec,
         unread: &[u8],
         typing: &mut Typing,
     ) {
         if stream.set_nonblocking(true).is_err() {
             return;
         }
-        spec.size = spec.size.map(within_reason);
         if spec.detach_others && !spec.read_only {
             self.send_away(true);
         }
@@ -109,7 +108,7 @@ impl Audience {
 
     /// A viewer's terminal has another size.
     fn take_size(&mut self, index: usize, size: Option<TerminalSize>) {
-        let Some(size) = size.map(within_reason) else { return };
+        let Some(size) = size else { return };
         self.viewers[index].spec.size = Some(size);
         let resized = self.leader() == Some(index) && self.give_size(Some(size));
         if !resized && self.viewers[index].spec.feed == Feed::Screen {
@@ -185,7 +184,6 @@ impl Audience {
 
     /// Gives the terminal another size and every viewer a picture of it.
     pub(super) fn resize(&mut self, size: TerminalSize) -> bool {
-        let size = within_reason(size);
         if !self.shared.set_window_size(size) {
             return false;
         }
@@ -351,10 +349,4 @@ fn see_off(viewers: &mut Vec<Viewer>) {
             Err(_) => return,
         }
     }
-}
-
-/// A size that a terminal can have: whoever claims more, or nothing, is not taken at its word.
-fn within_reason(size: TerminalSize) -> TerminalSize {
-    let within = |number: u16| number.clamp(1, TerminalSize::MAX);
-    TerminalSize { cols: within(size.cols), rows: within(size.rows) }
 }

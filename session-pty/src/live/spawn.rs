@@ -1,6 +1,7 @@
 //! Starting a program on a terminal of its own, as if its caller had started it.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,8 +10,7 @@ use std::process::Child;
 
 use session_core::TerminalSize;
 
-/// What to start and in which surroundings.
-#[derive(Debug)]
+/// What to start and in which surroundings. Its `Debug` form keeps the values of the environment to itself.
 pub(crate) struct Program {
     /// The file to execute.
     pub(crate) file: PathBuf,
@@ -24,6 +24,18 @@ pub(crate) struct Program {
     pub(crate) umask: Option<u32>,
     /// The size of the terminal.
     pub(crate) size: TerminalSize,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program")
+            .field("file", &self.file)
+            .field("argv", &self.argv)
+            .field("workdir", &self.workdir)
+            .field("umask", &self.umask)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A started program with both ends of its terminal.
@@ -79,7 +91,7 @@ impl Program {
     /// Starts it: leader of a session of its own, with a new terminal as its controlling one.
     pub(super) fn start(self) -> io::Result<Started> {
         let (pty, pts) = pty_process::blocking::open().map_err(io_error)?;
-        pty.resize(pty_process::Size::new(self.size.rows, self.size.cols)).map_err(io_error)?;
+        pty.resize(pty_process::Size::new(self.size.rows(), self.size.cols())).map_err(io_error)?;
         let slave = rustix::io::fcntl_dupfd_cloexec(&pts, 3)?;
         let terminal = rustix::io::fcntl_dupfd_cloexec(&pty, 3)?;
         let flags = rustix::fs::fcntl_getfl(&pty)?;

@@ -157,7 +157,7 @@ mod tests {
     use crate::screen::{Notice, Screen, Size};
 
     fn screen(bytes: impl AsRef<[u8]>) -> Screen {
-        let mut screen = Screen::new(Size { cols: 20, rows: 6 }, 0);
+        let mut screen = Screen::new(Size::nearest(20, 6), 0);
         screen.feed(bytes.as_ref());
         screen
     }

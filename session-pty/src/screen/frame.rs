@@ -22,7 +22,7 @@ pub struct Frame {
 impl Frame {
     pub(super) fn of(state: &Tracked, view: Size) -> Self {
         let view = held(view);
-        let (columns, height) = (usize::from(view.cols), usize::from(view.rows));
+        let (columns, height) = (usize::from(view.cols()), usize::from(view.rows()));
         let grid = state.term.grid();
         let point = grid.cursor.point;
         let (line, column) = (point.line.0.max(0) as usize, point.column.0);

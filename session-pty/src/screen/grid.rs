@@ -39,8 +39,8 @@ pub struct CursorGrid {
 pub(super) fn read(state: &Tracked, size: Size) -> ScreenGrid {
     let point = state.term.grid().cursor.point;
     ScreenGrid {
-        cols: size.cols,
-        rows: size.rows,
+        cols: size.cols(),
+        rows: size.rows(),
         cursor: CursorGrid {
             col: point.column.0,
             row: point.line.0.max(0) as usize,

@@ -66,11 +66,11 @@ impl Dimensions for Dims {
     }
 
     fn screen_lines(&self) -> usize {
-        usize::from(self.0.rows)
+        usize::from(self.0.rows())
     }
 
     fn columns(&self) -> usize {
-        usize::from(self.0.cols)
+        usize::from(self.0.cols())
     }
 }
 
@@ -86,8 +86,8 @@ impl Tracked {
             term: Term::new(config, &Dims(size), mailbox.clone()),
             mailbox,
             behind: None,
-            margins: 0..usize::from(size.rows),
-            tabs: default_tabs(usize::from(size.cols)),
+            margins: 0..usize::from(size.rows()),
+            tabs: default_tabs(usize::from(size.cols())),
             shift: CharsetIndex::G0,
             saved: Default::default(),
             keyboard: Default::default(),
@@ -124,7 +124,7 @@ impl Tracked {
     }
 
     pub(super) fn resize(&mut self, size: Size) {
-        let (columns, rows) = (usize::from(size.cols), usize::from(size.rows));
+        let (columns, rows) = (usize::from(size.cols()), usize::from(size.rows()));
         if (columns, rows) == (self.columns(), self.rows()) {
             return;
         }

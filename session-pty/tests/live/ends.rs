@@ -119,7 +119,7 @@ fn log_and_screen_are_kept_after_the_end() {
     let log = session_pty::read_log(&output, id).unwrap().unwrap();
     assert_eq!(log, b"\x1b[31mone\x1b[0m\r\ntwo\r\n");
     let (size, screen) = session_pty::read_screen(&output, id).unwrap().unwrap();
-    assert_eq!(size, TerminalSize { cols: 40, rows: 10 });
+    assert_eq!(size, TerminalSize::nearest(40, 10));
     let mut shown = session_pty::screen::Screen::new(size, 10);
     shown.feed(&screen);
     assert_eq!(shown.text(None), "one\ntwo\n");

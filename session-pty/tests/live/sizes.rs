@@ -7,7 +7,7 @@ use session_pty::screen::Screen;
 use crate::stage::{Stage, Watcher, person, reader};
 
 const ECHO: &str = "echo ready; while :; do read x && echo got $x; done";
-const LARGE: TerminalSize = TerminalSize { cols: 60, rows: 20 };
+const LARGE: TerminalSize = TerminalSize::nearest(60, 20);
 
 #[test]
 fn a_viewer_whose_window_is_resized_is_painted_on() {
@@ -89,7 +89,7 @@ fn a_painted_viewer_that_stalled_catches_up() {
 fn a_viewer_is_not_taken_at_its_word_about_its_size() {
     let stage = Stage::new();
     let handle = stage.run(ECHO);
-    let claim = TerminalSize { cols: u16::MAX, rows: u16::MAX };
+    let claim = TerminalSize::nearest(u16::MAX, u16::MAX);
     let mut boaster =
         Watcher::new(&handle, ViewerSpec { size: Some(claim), read_only: true, ..person(40, 10) });
     boaster.until("size", |boaster| boaster.size.is_some());
@@ -101,11 +101,11 @@ fn a_viewer_is_not_taken_at_its_word_about_its_size() {
 fn a_log_that_is_resized_is_not_told_again() {
     let stage = Stage::new();
     let handle = stage.run("echo once; read x; echo end");
-    let size = Some(TerminalSize { cols: 40, rows: 10 });
+    let size = Some(TerminalSize::nearest(40, 10));
     let mut log = Watcher::new(&handle, ViewerSpec { size, ..reader() });
     log.until_text("once");
     for cols in 41..60 {
-        log.stream.resize(TerminalSize { cols, rows: 10 }).unwrap();
+        log.stream.resize(TerminalSize::nearest(cols, 10)).unwrap();
     }
     handle.write(b"\n").unwrap();
     log.until_exit();

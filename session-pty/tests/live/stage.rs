@@ -58,7 +58,7 @@ impl Stage {
         session.launch = Some(Launch {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             workdir: "/".to_owned(),
-            size: Some(TerminalSize { cols: 40, rows: 10 }),
+            size: Some(TerminalSize::nearest(40, 10)),
             ..Launch::default()
         });
         session
@@ -85,7 +85,11 @@ impl Drop for Stage {
 
 /// A person at a terminal of this size.
 pub(crate) fn person(cols: u16, rows: u16) -> ViewerSpec {
-    ViewerSpec { size: Some(TerminalSize { cols, rows }), terminal: true, ..Default::default() }
+    ViewerSpec {
+        size: Some(TerminalSize::nearest(cols, rows)),
+        terminal: true,
+        ..Default::default()
+    }
 }
 
 /// A program that reads everything from the first byte.
@@ -95,7 +99,7 @@ pub(crate) fn reader() -> ViewerSpec {
 
 impl Watcher {
     pub(crate) fn new(handle: &SessionHandle, spec: ViewerSpec) -> Self {
-        let size = spec.size.unwrap_or(TerminalSize { cols: 40, rows: 10 });
+        let size = spec.size.unwrap_or(TerminalSize::nearest(40, 10));
         Self {
             stream: handle.watch(spec).unwrap(),
             screen: Screen::new(size, 100),

@@ -4,8 +4,8 @@ use crate::stage::{Stage, Watcher, person, reader};
 use session_core::{Exit, TerminalSize};
 use session_pty::{Feed, Limits, ViewerSpec};
 
-const SMALL: TerminalSize = TerminalSize { cols: 40, rows: 10 };
-const LARGE: TerminalSize = TerminalSize { cols: 60, rows: 20 };
+const SMALL: TerminalSize = TerminalSize::nearest(40, 10);
+const LARGE: TerminalSize = TerminalSize::nearest(60, 20);
 
 #[test]
 fn a_later_viewer_sees_the_screen_as_it_is() {
@@ -14,7 +14,8 @@ fn a_later_viewer_sees_the_screen_as_it_is() {
         r"printf 'main\n'; printf '\033[?1049h\033[3;5H\033[1;31mred\033[0m\033]2;a title\007'; read x",
     );
     let mut first = Watcher::new(&handle, person(40, 10));
-    first.until_text("red");
+    // What the program writes last.
+    first.until("the title", |first| first.screen.title().is_some());
     let mut second = Watcher::new(&handle, person(40, 10));
     second.until_text("red");
     assert_eq!(second.screen.snapshot(), first.screen.snapshot());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use session_core::{ErrorKind, Exit, Session, TerminalSize};
 use session_pty::client::{StreamEvent, ViewerStream};
-use session_pty::screen::{Screen, Size};
+use session_pty::screen::Screen;
 use session_pty::{Client, Feed, Instance, ViewerSpec};
 
 use crate::error::CliError;
@@ -29,7 +29,7 @@ pub(super) struct Viewing {
     screen: Screen,
 }
 
-const SIZE: TerminalSize = TerminalSize { cols: 60, rows: 6 };
+const SIZE: TerminalSize = TerminalSize::nearest(60, 6);
 
 /// How long the supervisor may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
@@ -116,7 +116,7 @@ impl Viewing {
             detach_others: false,
         };
         let stream = there.client_for(session)?.attach(session.id(), viewer)?;
-        let screen = Screen::new(Size { cols: SIZE.cols, rows: SIZE.rows }, 0);
+        let screen = Screen::new(SIZE, 0);
         Ok(Self { stream, screen })
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use session_core::{Expiry, ProcessState, Revision, Status, StoreError};
 
 use crate::StoreFixture;
-use crate::probe::assert_refused;
+use crate::probe::{assert_refused, is_named};
 use crate::samples::{
-    HOST, at, bare, full, id, launched, name, named, observer, running, until, with_status,
+    HOST, at, bare, from_the_future, full, id, launched, name, named, observer, raw, running,
+    strays, unknown, until, with_status,
 };
 
 /// STORE-01: what was created is what `get` returns.
@@ -29,6 +30,17 @@ pub fn sets_revision_and_time_itself(fixture: &dyn StoreFixture) {
     assert_eq!(stored, bare(1));
     assert_eq!(stored.lifecycle.revision, Revision(1));
     assert_eq!(store.get(id(1)).unwrap(), bare(1));
+}
+
+/// STORE-01: a cost of null is told from none.
+pub fn keeps_a_cost_of_null(fixture: &dyn StoreFixture) {
+    let store = fixture.open();
+    for (number, cost) in [(1, Some(raw("null"))), (2, None)] {
+        let mut given = full(number);
+        given.conversation.as_mut().unwrap().cost = cost;
+        assert_eq!(store.create(given.clone()).unwrap(), given);
+        assert_eq!(fixture.open().get(id(number)).unwrap(), given);
+    }
 }
 
 /// STORE-01: a session without any part stays one.
@@ -195,6 +207,18 @@ pub fn refuses_what_could_not_be_read_back(fixture: &dyn StoreFixture) {
     for session in [idle, own] {
         assert_refused!(&*store, |store| store.create(session), StoreError::Invalid { id: found, .. } if *found == id(1));
     }
+}
+
+/// STORE-23: a session with a member that its object knows among the unknown ones is refused, at every level, and the
+/// member named.
+pub fn refuses_stray_members(fixture: &dyn StoreFixture) {
+    let store = fixture.open();
+    for (session, member) in strays(1) {
+        assert_refused!(&*store, |store| store.create(session), StoreError::Invalid { id: found, reason } if *found == id(1) && is_named(member, reason));
+    }
+    let mut future = from_the_future(1);
+    future.unknown = unknown(r#"{"argv":["x"],"Status":"y","records":1,"lease.role":"z"}"#);
+    assert_eq!(store.create(future.clone()).unwrap(), future, "these belong nowhere here");
 }
 
 /// STORE-23: an idle time is cut to whole milliseconds, in what is returned and in what is stored.

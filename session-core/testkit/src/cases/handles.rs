@@ -1,12 +1,13 @@
 //! Several handles on one store, and handles that were closed.
 
 use std::fmt::Debug;
+use std::path::Path;
 
-use session_core::{Query, Selector, StoreError};
+use session_core::{Query, Reading, Removal, Selector, StoreError, Tombstone};
 
 use crate::StoreFixture;
-use crate::probe::{assert_refused, dump, everything, listed};
-use crate::samples::{at, bare, full, id, name, named, observer, until};
+use crate::probe::{assert_refused, dump, everything, listed, search};
+use crate::samples::{at, bare, full, id, name, named, observer, said, until};
 
 /// STORE-21: what one handle creates, another one gets, lists and finds, and the other way round.
 pub fn read_what_another_created(fixture: &dyn StoreFixture) {
@@ -98,6 +99,21 @@ pub fn refuse_all_calls_when_closed(fixture: &dyn StoreFixture) {
     closed("list", store.list(&Query::new(observer(0))));
     closed("remove", store.remove(id(1), &observer(1)));
     closed("sweep", store.sweep(&observer(1)));
+    closed("remove_all", store.remove_all(&Removal::everything(observer(1))));
+    closed("restore", store.restore(id(1), at(1)));
+    closed("purge", store.purge(id(1), at(1)));
+    closed("append", store.append(id(1), &[said(1, "late")], at(1)));
+    closed("read", store.read(id(1), &Reading::ALL));
+    closed("search", store.search(&search("late")));
+    closed("stats", store.stats());
+    closed("check", store.check());
+    closed("repair", store.repair(at(1)));
+    closed("reindex", store.reindex());
+    closed("backup", store.backup(Path::new("nowhere")));
+    closed("restore_backup", store.restore_backup(Path::new("nowhere"), None));
+    closed("adopt", store.adopt(bare(2), &mut std::iter::empty()));
+    closed("tombstones", store.tombstones());
+    closed("bury", store.bury(&Tombstone::new(id(2), at(1))));
     closed("flush", store.flush());
     drop(store);
     assert_eq!(dump(&*fixture.open()).1, [session]);

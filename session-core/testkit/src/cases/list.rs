@@ -39,7 +39,10 @@ pub fn shows_what_is_current(fixture: &dyn StoreFixture) {
     store.create(bare(8)).unwrap();
     create(&*store, 9, |_| {});
     store.remove(id(9), &observer(1)).unwrap();
-    assert_eq!(listed(&*store, &current()), [4, 3, 2, 1]);
+    let mut titled = bare(10);
+    titled.identity.title = Some("kept for later".to_owned());
+    store.create(titled).unwrap();
+    assert_eq!(listed(&*store, &current()), [10, 4, 3, 2, 1]);
 }
 
 /// STORE-14: everything is everything outside the trash.

@@ -7,9 +7,9 @@ use session_core::{
 };
 
 use crate::StoreFixture;
-use crate::probe::assert_refused;
+use crate::probe::{assert_refused, is_named};
 use crate::samples::{
-    HOST, at, bare, full, id, launched, name, named, observer, running, until, with_status,
+    HOST, at, bare, full, id, launched, name, named, observer, running, strays, until, with_status,
 };
 
 fn renamed(store: &dyn SessionStore, number: u32, text: &str) -> Session {
@@ -112,7 +112,7 @@ pub fn follows_the_table_of_statuses(fixture: &dyn StoreFixture) {
             assert_eq!(store.get(id(number)).unwrap().status(), to, "{from} to {to}");
         } else {
             let refusal = TransitionError { from: *from, to };
-            assert_refused!(&*store, |store| store.update(changed, at(1)), StoreError::Transition(found) if *found == refusal);
+            assert_refused!(&*store, |store| store.update(changed, at(1)), StoreError::Transition { source, .. } if *source == refusal);
         }
     }
 }
@@ -221,7 +221,7 @@ pub fn expires_nobody_when_it_refuses(fixture: &dyn StoreFixture) {
     store.create(with_status(2, "mine", Status::Running)).unwrap();
     let mut illegal = renamed(&*store, 2, "lease");
     illegal.lifecycle.status = Status::Pending;
-    assert_refused!(&*store, |store| store.update(illegal, at(20)), StoreError::Transition(_));
+    assert_refused!(&*store, |store| store.update(illegal, at(20)), StoreError::Transition { .. });
     let mut stale = renamed(&*store, 2, "lease");
     stale.lifecycle.revision = Revision(9);
     assert_refused!(&*store, |store| store.update(stale, at(20)), StoreError::Conflict { .. });
@@ -266,6 +266,15 @@ pub fn refuses_what_could_not_be_read_back(fixture: &dyn StoreFixture) {
     own.identity.parent = Some(id(1));
     for changed in [idle, own] {
         assert_refused!(&*store, |store| store.update(changed, at(1)), StoreError::Invalid { id: found, .. } if *found == id(1));
+    }
+}
+
+/// STORE-23: a change that puts a member that its object knows among the unknown ones is refused, and the member named.
+pub fn refuses_stray_members(fixture: &dyn StoreFixture) {
+    let store = fixture.open();
+    store.create(full(1)).unwrap();
+    for (changed, member) in strays(1) {
+        assert_refused!(&*store, |store| store.update(changed, at(1)), StoreError::Invalid { id: found, reason } if *found == id(1) && is_named(member, reason));
     }
 }
 

@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use session_core::{Observer, Query, Selector, Session, SessionStore, SessionStoreExt, StoreError};
+use session_core::{
+    Observer, Query, Removal, Selector, Session, SessionStore, SessionStoreExt, StoreError,
+    Tombstone,
+};
 
-use super::operation::{Call, HOSTS, IDS, Listing, NAMES, Operation, Wanted};
+use super::operation::{Call, Cleanup, HOSTS, IDS, Listing, NAMES, Operation, Wanted};
+use super::reading::{assert_history, hits, read};
 use super::reference::{Outcome, Reference, Refusal, end};
 use super::row::{Row, workdir};
+use super::said::Said;
 use crate::StoreFixture;
 use crate::probe::{number, numbers, page};
-use crate::samples::{at, id, label, name};
+use crate::samples::{at, id, label, name, role};
 
 /// Two handles on the store under test.
 pub(super) struct Handles<'a> {
@@ -46,6 +51,28 @@ impl<'a> Handles<'a> {
             let expected = model.rows.get(&number).map(Row::session);
             assert_eq!(found, expected, "the store is left, the model right after {operation:?}");
         }
+        if let Call::Append(number, _) | Call::Remove(number, _) | Call::Restore(number) =
+            &operation.call
+        {
+            assert_history(store, model, *number);
+        }
+    }
+
+    /// Compares what is not compared after each operation.
+    pub(super) fn compare_everything(&self, model: &Reference) {
+        let store = &*self.open[0];
+        (0..IDS).for_each(|number| assert_history(store, model, number));
+        let expected: Vec<_> = model
+            .graves
+            .iter()
+            .map(|(number, time)| Tombstone::new(id(*number), at(*time)))
+            .collect();
+        assert_eq!(store.tombstones().unwrap(), expected, "the store is left, the model right");
+        let stats = store.stats().unwrap();
+        let is_trashed = |row: &&Row| row.trashed.is_some();
+        assert_eq!(stats.trashed, model.rows.values().filter(is_trashed).count() as u64);
+        let records: usize = model.rows.values().map(|row| row.history.len()).sum();
+        assert_eq!(stats.records, records as u64);
     }
 
     fn perform(
@@ -68,6 +95,48 @@ impl<'a> Handles<'a> {
             Call::Remove(number, host) => {
                 stored(store, store.remove(id(*number), &observer(host))?)
             }
+            Call::RemoveAll(cleanup) => {
+                let removal = removal(cleanup, observer(&cleanup.host));
+                let announced = store.removable(&removal)?;
+                assert_eq!(announced.damaged, []);
+                let removed = store.remove_all(&removal)?;
+                assert_eq!(numbers(&announced.sessions), numbers(&removed));
+                for session in &removed {
+                    assert_eq!(store.get(session.id())?, *session);
+                }
+                Outcome::Listed(numbers(&removed))
+            }
+            Call::Restore(number) => stored(store, store.restore(id(*number), at(now))?),
+            Call::Purge(number) => {
+                let tombstone = store.purge(id(*number), at(now))?;
+                assert_eq!(tombstone, Tombstone::new(id(*number), at(now)));
+                Outcome::Buried
+            }
+            Call::Append(number, batch) => {
+                let entries: Vec<_> = batch.iter().map(Said::entry).collect();
+                let answer = store.append(id(*number), &entries, at(now))?;
+                let seqs = answer.seqs.iter().map(|seq| seq.get()).collect();
+                Outcome::Appended {
+                    seqs,
+                    repeats: answer.repeats,
+                    revision: answer.revision.0,
+                    title: answer.title,
+                }
+            }
+            Call::Read(number, stretch) => read(store, before, *number, stretch)?,
+            Call::Context(number) => {
+                let context = store.context(id(*number))?;
+                assert_eq!(context.damaged, []);
+                let texts = context.messages.iter().flat_map(|(seq, message)| {
+                    message.texts().map(|text| (seq.get(), text.to_owned()))
+                });
+                Outcome::Context {
+                    checkpoint: context.checkpoint.map(|seq| seq.get()),
+                    through: context.through.map_or(0, |seq| seq.get()),
+                    texts: texts.collect(),
+                }
+            }
+            Call::Search(asked) => hits(store, before, asked),
             Call::Sweep(host) => {
                 let swept = store.sweep(&observer(host))?;
                 for session in &swept {
@@ -90,9 +159,19 @@ impl<'a> Handles<'a> {
                 assert_recorded(before, std::slice::from_ref(&found));
                 Outcome::Found(number(found.id()))
             }
+            Call::FindTrashed(wanted) => {
+                let found = store.find_trashed(&Selector::parse(&text(*wanted)).unwrap())?;
+                assert_recorded(before, std::slice::from_ref(&found));
+                Outcome::Found(number(found.id()))
+            }
             Call::Reopen => {
                 store.close()?;
                 self.open[operation.handle] = self.fixture.open();
+                Outcome::Reopened
+            }
+            Call::DropAll => {
+                self.open.clear();
+                self.open.extend([self.fixture.open(), self.fixture.open()]);
                 Outcome::Reopened
             }
             Call::ReopenAll => {
@@ -146,9 +225,19 @@ fn query(listing: &Listing, observer: Observer) -> Query {
     query.workdir = listing.elsewhere.map(|elsewhere| workdir(elsewhere).to_owned());
     query.parent = listing.parent.map(id);
     query.tool = listing.tooled.then(|| "claude".to_owned());
+    query.role = listing.leased.then(|| role("reviewer"));
     query.scope = listing.scope;
     query.sort = listing.sort;
     query
+}
+
+fn removal(cleanup: &Cleanup, observer: Observer) -> Removal {
+    Removal {
+        observer,
+        statuses: cleanup.statuses.iter().copied().collect(),
+        inactive_since: cleanup.inactive_since.map(at),
+        only_empty: cleanup.only_empty,
+    }
 }
 
 fn text(wanted: Wanted) -> String {
@@ -169,12 +258,22 @@ fn refusal(error: StoreError) -> Refusal {
         StoreError::NotFound { .. } => Refusal::NotFound,
         StoreError::IdExists { .. } => Refusal::IdExists,
         StoreError::NameHeld { holder, .. } => Refusal::NameHeld { holder: number(holder) },
+        StoreError::Purged { at: when, .. } => {
+            let seconds = when.since(at(0)).as_secs().cast_signed();
+            assert_eq!(when, at(seconds));
+            Refusal::Purged(seconds)
+        }
+        StoreError::Invalid { .. } => Refusal::Invalid,
+        StoreError::Ended { status, .. } => Refusal::Ended(status),
+        StoreError::NotTrashed { .. } => Refusal::NotTrashed,
         StoreError::Trashed { .. } => Refusal::Trashed,
         StoreError::Conflict { expected, found, .. } => {
             Refusal::Conflict { expected: expected.0, found: found.0 }
         }
         StoreError::Immutable { field, .. } => Refusal::Immutable(field),
-        StoreError::Transition(error) => Refusal::Transition { from: error.from, to: error.to },
+        StoreError::Transition { source, .. } => {
+            Refusal::Transition { from: source.from, to: source.to }
+        }
         StoreError::StillRunning { .. } => Refusal::StillRunning,
         StoreError::RunningChildren { children, .. } => {
             Refusal::RunningChildren(children.into_iter().map(number).collect())

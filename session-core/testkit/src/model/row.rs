@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use session_core::record::Tokens;
 use session_core::{
-    Exit, Expiry, Host, Launch, Process, ProcessState, Revision, Session, Status, Unknown,
+    Conversation, Exit, Expiry, Host, Launch, Lease, MicroUsd, Process, ProcessState, Revision,
+    Seq, Session, Status, Totals, Unknown,
 };
 
-use super::operation::{Deadline, Draft, Edit, HOSTS, IDS, Launched, NAMES, State};
-use crate::samples::{at, id, label, name};
+use super::operation::{Deadline, Draft, Edit, HOSTS, IDS, Launched, Leased, NAMES, State};
+use super::said::{Said, What};
+use crate::samples::{at, id, label, name, role};
 
 /// Everything about a session that operations of the model can change, in the plainest form. Times are seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +26,13 @@ pub(super) struct Row {
     pub(super) trashed: Option<i64>,
     pub(super) program: Option<(State, Option<usize>)>,
     pub(super) launch: Option<Launched>,
+    pub(super) lease: Option<Leased>,
+    pub(super) title: Option<String>,
     pub(super) label: Option<bool>,
     pub(super) parent: Option<u32>,
     pub(super) revision: u64,
+    /// What was appended; the first has number 1.
+    pub(super) history: Vec<Said>,
 }
 
 impl Row {
@@ -42,9 +49,12 @@ impl Row {
             trashed: None,
             program: draft.program,
             launch: draft.launch,
+            lease: draft.lease,
+            title: None,
             label: draft.label,
             parent: draft.parent.map(|further| (id + further) % IDS),
             revision: 1,
+            history: Vec::new(),
         }
     }
 
@@ -57,6 +67,7 @@ impl Row {
             active: 0,
             program: None,
             launch: None,
+            lease: None,
             label: None,
             parent: None,
         };
@@ -80,7 +91,9 @@ impl Row {
             }
             Edit::Touch => self.active = now,
             Edit::Deadline(deadline) => self.deadline = deadline,
+            Edit::Lease(lease) => self.lease = lease,
             Edit::Label(label) => self.label = label,
+            Edit::Untitle => self.title = None,
             Edit::CreatedAt => self.created += 1,
             Edit::TrashedAt => self.trashed = Some(now),
         }
@@ -88,6 +101,39 @@ impl Row {
 
     pub(super) fn is_open(&self) -> bool {
         self.status == Status::Pending || self.status == Status::Running
+    }
+
+    pub(super) fn is_final(&self) -> bool {
+        self.status == Status::Closed || self.status == Status::Expired
+    }
+
+    /// Whether nobody else may have its name.
+    pub(super) fn claims_name(&self) -> bool {
+        let works = self.lease.is_some_and(|lease| lease.role && !lease.back) && !self.is_final();
+        self.name.is_some() && self.trashed.is_none() && (self.is_open() || works)
+    }
+
+    /// Whether it works under a name that no role may have.
+    pub(super) fn is_misnamed(&self) -> bool {
+        self.lease.is_some_and(|lease| lease.role) && self.name == Some(1)
+    }
+
+    pub(super) fn messages(&self) -> u64 {
+        self.history.iter().filter(|said| said.speaker().is_some()).count() as u64
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.launch.is_none()
+            && self.program.is_none()
+            && self.lease.is_none()
+            && self.title.is_none()
+            && self.history.is_empty()
+    }
+
+    /// The number of the last checkpoint.
+    pub(super) fn checkpoint(&self) -> Option<usize> {
+        let is_one = |said: &Said| matches!(said.what, What::Checkpoint(_));
+        self.history.iter().rposition(is_one).map(|index| index + 1)
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -100,7 +146,7 @@ impl Row {
             Deadline::At(at) => at < now,
             Deadline::Idle(idle) => self.active + idle.cast_signed() < now,
         };
-        passed && !self.is_live() && self.status != Status::Closed && self.status != Status::Expired
+        passed && !self.is_live() && !self.is_final()
     }
 
     /// Ends an overdue session at its deadline.
@@ -137,6 +183,7 @@ impl Row {
         session.identity.labels =
             self.label.map(|value| (label("label"), value.to_string())).into_iter().collect();
         session.identity.parent = self.parent.map(id);
+        session.identity.title = self.title.clone();
         session.lifecycle.status = self.status;
         session.lifecycle.updated_at = at(self.updated);
         session.lifecycle.last_active_at = at(self.active);
@@ -155,6 +202,13 @@ impl Row {
             internal: launched.internal,
             ..Launch::default()
         });
+        session.lease = self.lease.map(|lease| Lease {
+            role: lease.role.then(|| role("reviewer")),
+            ended_at: lease.back.then(|| at(1)),
+            ..Lease::default()
+        });
+        session.conversation = (!self.history.is_empty())
+            .then(|| Conversation { totals: self.totals(), ..Conversation::default() });
         session.process = self.program.map(|(state, host)| {
             let host = host.map(|index| Host {
                 instance: HOSTS[index].to_owned(),
@@ -164,6 +218,28 @@ impl Row {
             Process { state: process_state(state), ..Process::starting(at(0), host) }
         });
         session
+    }
+}
+
+impl Row {
+    fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            records: self.history.len() as u64,
+            messages: self.messages(),
+            last_checkpoint: self.checkpoint().and_then(|number| Seq::new(number as u64)),
+            ..Totals::default()
+        };
+        for said in &self.history {
+            if let What::Spent { input, cost } = said.what {
+                let sum = |sum: Option<u64>, more: Option<u64>| match (sum, more) {
+                    (Some(sum), Some(more)) => Some(sum + more),
+                    (sum, more) => sum.or(more),
+                };
+                totals.tokens = Tokens { input: sum(totals.tokens.input, input), ..totals.tokens };
+                totals.cost_micros = sum(totals.cost_micros.map(|cost| cost.0), cost).map(MicroUsd);
+            }
+        }
+        totals
     }
 }
 

@@ -77,8 +77,7 @@ impl AsFd for Display<'_> {
 /// The size of a terminal, when it is one and knows.
 pub(super) fn size_of(terminal: BorrowedFd<'_>) -> Option<TerminalSize> {
     let size = tcgetwinsize(terminal).ok()?;
-    (size.ws_col > 0 && size.ws_row > 0)
-        .then_some(TerminalSize { cols: size.ws_col, rows: size.ws_row })
+    (size.ws_col > 0 && size.ws_row > 0).then_some(TerminalSize::nearest(size.ws_col, size.ws_row))
 }
 
 /// A time span as the system wants it.

@@ -40,7 +40,7 @@ impl<'a> RawMode<'a> {
 
 impl Drop for RawMode<'_> {
     fn drop(&mut self) {
-        let rows = self.display.size().map_or(1, |size| size.rows);
+        let rows = self.display.size().map_or(1, |size| size.rows());
         let text = [RESTORE, format!("\x1b[{rows};1H\r\n").as_bytes()].concat();
         // The terminal may be gone or stalled; there is nobody to tell then.
         let _gone = self.display.write_within(&text, PATIENCE);

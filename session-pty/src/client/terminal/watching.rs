@@ -280,8 +280,8 @@ impl<'a> Watching<'a> {
         if !std::mem::replace(&mut self.seen_screen, true)
             && let Some(size) = self.display.size()
         {
-            self.output.push(format!("\x1b[{};1H", size.rows).as_bytes());
-            self.output.push(&b"\n".repeat(size.rows.into()));
+            self.output.push(format!("\x1b[{};1H", size.rows()).as_bytes());
+            self.output.push(&b"\n".repeat(size.rows().into()));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::samples::id;
 pub fn starts_in_the_size_of_the_launch(fixture: &dyn RuntimeFixture) {
     let live = Live::new(fixture);
     let mut request = live.request(1, Program::ReportSize);
-    request.session.launch.as_mut().unwrap().size = Some(TerminalSize { cols: 101, rows: 31 });
+    request.session.launch.as_mut().unwrap().size = Some(TerminalSize::nearest(101, 31));
     live.spawn(request).unwrap();
     let mut watcher = live.watch(1);
     live.type_in(1, "go\n");
@@ -24,7 +24,7 @@ pub fn tells_the_program(fixture: &dyn RuntimeFixture) {
     let mut watcher = live.go(1, Program::ReportSize);
     watcher.until_line("size 80x24");
     for (cols, rows) in [(132, 43), (20, 5), (300, 100)] {
-        live.runtime.resize(id(1), TerminalSize { cols, rows }).unwrap();
+        live.runtime.resize(id(1), TerminalSize::nearest(cols, rows)).unwrap();
         watcher.until_line(&format!("size {cols}x{rows}"));
     }
 }
