@@ -83,7 +83,7 @@ pub(crate) fn standing(data_dir: &Path, kind: StoreKind) -> Result<Standing, Sto
     }
     let left = match kind {
         // The store itself was about to put it in place, and does so when it is opened for writing.
-        StoreKind::Jsonl => data_dir.join("jsonl.restoring").join("format.json"),
+        StoreKind::Jsonl => data_dir.join("jsonl.restoring").join("restoring"),
         StoreKind::Sqlite => replaced(&workshop, kind),
     };
     if stands(&left)? || stands(&replaced(&workshop, kind))? {

@@ -220,7 +220,9 @@ fn a_log_without_its_database_is_no_empty_store() {
 #[test]
 fn a_store_of_files_that_is_about_to_get_its_name_is_no_empty_one() {
     let scene = Scene::set("jsonl");
-    fs::rename(scene.built(), scene.home.data().join("jsonl.restoring")).unwrap();
+    let restoring = scene.home.data().join("jsonl.restoring");
+    fs::rename(scene.built(), &restoring).unwrap();
+    fs::write(restoring.join("restoring"), "").unwrap();
     fs::remove_dir_all(scene.workshop()).unwrap();
     fs::rename(scene.location(), scene.kept()).unwrap();
     scene.is_finished_by_the_command_that_is_named();
