@@ -18,8 +18,8 @@ use crate::plan::StoreKind;
   session store restore FILE              put such a copy in its place
   session store convert --to jsonl        make the same store in the other form
 
-Backups are never removed by themselves. `session store info` lists them with size and age; what you need no more,
-remove with `rm -r`.")]
+Backups are never removed by themselves. `session store info` lists them with size and age;
+what you need no more, remove with `rm -r`.")]
 pub(crate) struct StoreArgs {
     #[command(subcommand)]
     pub(crate) command: StoreCommand,

@@ -44,7 +44,10 @@ pub(super) fn run(
             print(invocation, &due)?;
             out.note(&match dry_run {
                 true => format!("{} would be destroyed", sessions(due.len())),
-                false => "nothing in the trash is that old".to_owned(),
+                false => {
+                    "nothing was removed that long ago; --older-than 0s destroys all that is in the trash"
+                        .to_owned()
+                }
             });
         }
         return Ok(Code::Done);
