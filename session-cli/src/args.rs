@@ -20,8 +20,8 @@ pub(crate) use conversation::{
     ExportArgs, ExportFormat, MessageArgs, MessageCommand, TranscriptArgs,
 };
 pub(crate) use live::{
-    AttachArgs, DetachArgs, LogsArgs, NewArgs, ResizeArgs, ScreenArgs, ScreenFormat, SendArgs,
-    StopArgs, WaitArgs,
+    AttachArgs, DetachArgs, EventsArgs, LogsArgs, NewArgs, ResizeArgs, ScreenArgs, ScreenFormat,
+    SendArgs, StopArgs, WaitArgs,
 };
 pub(crate) use record::{
     CreateArgs, EditArgs, LabelArgs, ListArgs, RecordFlags, RenameArgs, RmArgs, ShowArgs,
@@ -137,6 +137,7 @@ pub(crate) enum Command {
     Screen(ScreenArgs),
     Logs(LogsArgs),
     Wait(WaitArgs),
+    Events(EventsArgs),
     Stop(StopArgs),
     Detach(DetachArgs),
     Resize(ResizeArgs),

@@ -6,6 +6,7 @@ mod create;
 mod detach;
 mod doctor;
 mod edit;
+mod events;
 mod export;
 mod label;
 mod list;
@@ -46,6 +47,7 @@ pub(crate) fn run(invocation: &Invocation, command: Option<Command>) -> Result<C
         Some(Command::Screen(args)) => screen::run(invocation, &args),
         Some(Command::Logs(args)) => logs::run(invocation, &args),
         Some(Command::Wait(args)) => wait::run(invocation, &args),
+        Some(Command::Events(args)) => events::run(invocation, &args),
         Some(Command::Stop(args)) => stop::run(invocation, &args),
         Some(Command::Detach(args)) => detach::run(invocation, &args),
         Some(Command::Resize(args)) => resize::run(invocation, &args),

@@ -126,7 +126,12 @@ impl Invocation {
         client.shutdown(force)?;
         // The lock is the last thing that it lets go: then every end is recorded.
         let deadline = Instant::now() + END_TIMEOUT;
-        while instance.is_some() && alive()? == instance {
+        // The instance goes on while one supervisor follows another.
+        let same = |now: &Option<Instance>| match (now, &instance) {
+            (Some(now), Some(before)) => now.instance == before.instance,
+            _ => false,
+        };
+        while same(&alive()?) {
             if Instant::now() > deadline {
                 let message = "the supervisor is still ending its programs";
                 return Err(CliError::new(ErrorKind::Timeout, message)

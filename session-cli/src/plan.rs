@@ -54,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) store: StoreKind,
     /// What an acknowledged write survives.
     pub(crate) durability: Durability,
+    /// Lines of history that a terminal gets when it attaches.
+    pub(crate) scrollback: usize,
     /// Absolute, without symbolic links as far as it exists.
     pub(crate) data_dir: PathBuf,
     pub(crate) runtime_dir: PathBuf,
@@ -100,6 +102,9 @@ impl StoreKind {
         )
     }
 }
+
+/// So many lines of history a terminal gets, where the configuration says nothing else.
+const SCROLLBACK: usize = 2000;
 
 impl Plan {
     /// Decides, from what was typed and what the caller brought along.
@@ -173,6 +178,7 @@ impl Plan {
         Ok(Self {
             store,
             durability,
+            scrollback: config.scrollback.map_or(SCROLLBACK, |lines| lines as usize),
             data_dir,
             runtime_dir,
             config: config_path,
@@ -198,12 +204,28 @@ impl Plan {
         Place::new(self.data_dir.clone(), self.runtime_dir.clone(), self.store.as_str())
     }
 
-    /// How a supervisor of this store is started: everything decided is handed over.
+    /// How the keeper of this store is started, which starts its supervisor.
     pub(crate) fn launcher(&self) -> Launcher {
+        self.keeping(false)
+    }
+
+    /// The same, which may stay when nothing runs.
+    pub(crate) fn keeping(&self, stays: bool) -> Launcher {
+        self.starting("run", stays)
+    }
+
+    /// How the keeper starts a supervisor.
+    pub(crate) fn serving(&self, stays: bool) -> Launcher {
+        self.starting("serve", stays)
+    }
+
+    /// This program as another process of the same store: everything decided is handed over.
+    fn starting(&self, command: &str, stays: bool) -> Launcher {
         let mut args: Vec<OsString> = Vec::new();
         args.extend(["--data-dir".into(), self.data_dir.clone().into_os_string()]);
         args.extend(["--runtime-dir".into(), self.runtime_dir.clone().into_os_string()]);
-        args.extend(["--store", self.store.as_str(), "supervisor", "run"].map(OsString::from));
+        args.extend(["--store", self.store.as_str(), "supervisor", command].map(OsString::from));
+        args.extend(stays.then(|| OsString::from("--stay")));
         Launcher { program: None, args }
     }
 }

@@ -1,6 +1,7 @@
 //! The other end of the supervisor's socket: calls, and viewers' streams.
 
 mod calling;
+mod events;
 mod greeting;
 
 mod detach;
@@ -15,12 +16,15 @@ use std::time::{Duration, Instant};
 use session_core::{ErrorKind, Exit, RuntimeError, Session, SessionId, Spawn, TerminalSize};
 
 use crate::environment;
+use crate::instance::Instance;
 use crate::place::Place;
+use crate::stream::WayBack;
 use crate::supervisor::{Launcher, Started};
 use crate::wire::{Call, Decoder, ExitMessage, LiveSession, SupervisorStatus, ViewerSpec};
 
 pub use crate::stream::{StreamEvent, ViewerStream};
 pub use detach::{DetachKey, DetachKeyError};
+pub use events::{EventStream, StreamEnd};
 pub use pipe::{AtEndOfInput, PipeEnd, attach_pipe};
 pub use remote::RemoteRuntime;
 pub use terminal::{AttachEnd, attach_terminal, terminal_size};
@@ -28,15 +32,26 @@ pub use terminal::{AttachEnd, attach_terminal, terminal_size};
 /// How long a supervisor that was just started may take until it answers on its socket.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a supervisor that dies may take to be replaced, until it is taken for gone.
+const REPLACE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the next supervisor may take until it serves.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long a supervisor may take to say what it knows by heart. Longer, and a listing does without.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to a supervisor.
 #[derive(Debug)]
 pub struct Client {
+    place: Place,
     stream: UnixStream,
     decoder: Decoder,
     calls: u64,
+    /// What the supervisor can do beyond the first version.
+    capabilities: Vec<String>,
+    /// What is spawned is recorded.
+    records: bool,
 }
 
 impl Client {
@@ -46,6 +61,24 @@ impl Client {
     /// `refused` when the socket cannot be trusted, `wrong-store` when it serves another store, and whatever the
     /// operating system says.
     pub fn connect(place: &Place) -> Result<Option<Self>, RuntimeError> {
+        let deadline = Instant::now() + REPLACE_TIMEOUT;
+        loop {
+            match Self::try_to_connect(place)? {
+                Greeting::Done(client) => return Ok(Some(client)),
+                Greeting::Nobody => return Ok(None),
+                // It was just leaving, which is as good as not there, or it is being replaced.
+                Greeting::Broken => {
+                    let lives = Instance::alive(&place.instance_lock()).ok().flatten().is_some();
+                    if !lives || Instant::now() >= deadline {
+                        return Ok(None);
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        }
+    }
+
+    fn try_to_connect(place: &Place) -> Result<Greeting, RuntimeError> {
         place.check_runtime_dir()?;
         let stream = match UnixStream::connect(place.socket()) {
             Ok(stream) => stream,
@@ -55,7 +88,7 @@ impl Client {
                     io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
                 ) =>
             {
-                return Ok(None);
+                return Ok(Greeting::Nobody);
             }
             Err(source) => return Err(RuntimeError::io("connecting to the supervisor", source)),
         };
@@ -67,11 +100,17 @@ impl Client {
                 hint: Some("choose another --runtime-dir".to_owned()),
             });
         }
-        let mut client = Self { stream, decoder: Decoder::default(), calls: 0 };
+        let mut client = Self {
+            place: place.clone(),
+            stream,
+            decoder: Decoder::default(),
+            calls: 0,
+            capabilities: Vec::new(),
+            records: false,
+        };
         match client.greet(place) {
-            Ok(()) => Ok(Some(client)),
-            // It was just leaving: as good as not there.
-            Err(RuntimeError::Io { source, .. }) if is_broken(&source) => Ok(None),
+            Ok(()) => Ok(Greeting::Done(client)),
+            Err(RuntimeError::Io { source, .. }) if is_broken(&source) => Ok(Greeting::Broken),
             Err(error) => Err(error),
         }
     }
@@ -114,6 +153,11 @@ impl Client {
         self.call_within(ANSWER_TIMEOUT, Call::Live)
     }
 
+    /// Has every session that is spawned from here on recorded from its first byte.
+    pub const fn record_spawned(&mut self) {
+        self.records = true;
+    }
+
     /// Stores a session and starts its program.
     ///
     /// # Errors
@@ -121,7 +165,8 @@ impl Client {
     pub fn spawn(&mut self, spawn: Spawn) -> Result<Session, RuntimeError> {
         self.send_environment(&spawn)?;
         let session = Box::new(spawn.session);
-        self.call(Call::Spawn { session, umask: spawn.umask, viewer: None })
+        let (umask, record) = (spawn.umask, self.records);
+        self.call(Call::Spawn { session, umask, viewer: None, record })
     }
 
     /// Stores a session, starts its program, and watches it from its first byte.
@@ -135,9 +180,11 @@ impl Client {
     ) -> Result<(Session, ViewerStream), RuntimeError> {
         self.send_environment(&spawn)?;
         let session = Box::new(spawn.session);
-        let call = Call::Spawn { session, umask: spawn.umask, viewer: Some(viewer) };
-        let session = self.call(call)?;
-        Ok((session, self.into_stream()))
+        let (umask, record) = (spawn.umask, self.records);
+        let call = Call::Spawn { session, umask, viewer: Some(viewer.clone()), record };
+        let session: Session = self.call(call)?;
+        let stream = self.into_stream(session.id(), viewer);
+        Ok((session, stream))
     }
 
     /// Watches a running session.
@@ -149,8 +196,8 @@ impl Client {
         session: SessionId,
         viewer: ViewerSpec,
     ) -> Result<ViewerStream, RuntimeError> {
-        self.call::<()>(Call::Attach { session, viewer })?;
-        Ok(self.into_stream())
+        self.call::<()>(Call::Attach { session, viewer: viewer.clone() })?;
+        Ok(self.into_stream(session, viewer))
     }
 
     /// Types bytes and waits until the terminal has taken them; with `paste`, marked as a paste where the program
@@ -173,7 +220,15 @@ impl Client {
     /// # Errors
     /// `NotRunning` when its program does not run here.
     pub fn resize(&mut self, session: SessionId, size: TerminalSize) -> Result<(), RuntimeError> {
-        self.call(Call::Resize { session, size })
+        self.call_again(&Call::Resize { session, size }).map(|(done, _)| done)
+    }
+
+    /// Has a session recorded into a file beside its kept output, with what is kept of it so far.
+    ///
+    /// # Errors
+    /// `NotRunning` when its program does not run here, and whatever the operating system says of the file.
+    pub fn record(&mut self, session: SessionId) -> Result<(), RuntimeError> {
+        self.call_again(&Call::Record { session }).map(|(done, _)| done)
     }
 
     /// Sends viewers away: the one that typed last, or all.
@@ -181,7 +236,7 @@ impl Client {
     /// # Errors
     /// `NotRunning` when its program does not run here.
     pub fn detach(&mut self, session: SessionId, all: bool) -> Result<(), RuntimeError> {
-        self.call(Call::Detach { session, all })
+        self.call_again(&Call::Detach { session, all }).map(|(done, _)| done)
     }
 
     /// Ends a program by the ladder; each of its three steps may take `grace`.
@@ -190,7 +245,8 @@ impl Client {
     /// `NotRunning` when it does not run here.
     pub fn stop(&mut self, session: SessionId, grace: Duration) -> Result<Exit, RuntimeError> {
         let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        self.call::<ExitMessage>(Call::Stop { session, grace_ms }).map(ExitMessage::exit)
+        let stop = Call::Stop { session, grace_ms };
+        self.call_again::<ExitMessage>(&stop).map(|(exit, _)| exit.exit())
     }
 
     /// The screen with up to `history` lines above it: its size, and bytes that paint it on a terminal.
@@ -202,7 +258,7 @@ impl Client {
         session: SessionId,
         history: usize,
     ) -> Result<(TerminalSize, Vec<u8>), RuntimeError> {
-        let (size, blob) = self.call_for_blob(Call::Screen { session, history })?;
+        let (size, blob) = self.call_again(&Call::Screen { session, history })?;
         Ok((size, blob))
     }
 
@@ -211,7 +267,7 @@ impl Client {
     /// # Errors
     /// `NotRunning` when the program does not run here.
     pub fn log(&mut self, session: SessionId) -> Result<Vec<u8>, RuntimeError> {
-        self.call_for_blob::<()>(Call::Log { session }).map(|((), blob)| blob)
+        self.call_again::<()>(&Call::Log { session }).map(|((), blob)| blob)
     }
 
     /// Ends the supervisor. Programs that still run are ended first with `force`, and keep it from ending without.
@@ -229,13 +285,49 @@ impl Client {
         }
     }
 
+    /// Has the supervisor replaced by the program that is on the disk now, and waits until that one serves.
+    ///
+    /// # Errors
+    /// What the supervisor refuses; `Timeout` when none serves in time, in which case programs go on with the keeper.
+    pub fn upgrade(mut self) -> Result<SupervisorStatus, RuntimeError> {
+        let deadline = Instant::now() + UPGRADE_TIMEOUT;
+        let before = self.status()?.pid;
+        self.call::<()>(Call::Upgrade)?;
+        let place = self.place.clone();
+        drop(self);
+        loop {
+            let status = Self::connect(&place)
+                .and_then(|client| client.map(|mut client| client.status()).transpose());
+            match status {
+                Ok(Some(status)) if status.pid != before => return Ok(status),
+                // Still the one before, none yet, or one that did not come up.
+                Ok(_) | Err(RuntimeError::Io { .. } | RuntimeError::Timeout { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            if Instant::now() >= deadline {
+                return Err(RuntimeError::Timeout { what: "the next supervisor" });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn send_environment(&mut self, spawn: &Spawn) -> Result<(), RuntimeError> {
         self.send_blob(&environment::encode(&spawn.environment))
     }
 
-    fn into_stream(self) -> ViewerStream {
-        ViewerStream::new(self.stream, self.decoder)
+    fn into_stream(self, session: SessionId, viewer: ViewerSpec) -> ViewerStream {
+        let way_back = WayBack::new(self.place, session, viewer);
+        ViewerStream::new(self.stream, self.decoder).with_way_back(way_back)
     }
+}
+
+/// How far an attempt to connect came.
+enum Greeting {
+    Done(Client),
+    /// Nobody listens.
+    Nobody,
+    /// Somebody listened and went away in the middle of it.
+    Broken,
 }
 
 /// How bytes are typed.

@@ -5,8 +5,8 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,12 +28,19 @@ pub struct Instance {
     pub pid_start: Option<u64>,
     /// Since when.
     pub started_at: Timestamp,
+    /// The process that serves clients at present, where that is another one: it may be replaced while the instance
+    /// goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<u32>,
+    /// Why nothing serves clients any more, if that is so although the instance lives: a sentence for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<String>,
 }
 
 /// The lock of a living instance, released with this value or with the process.
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
-    _file: File,
+    file: File,
     pub(crate) instance: Instance,
 }
 
@@ -58,6 +65,9 @@ pub struct Absence {
 /// Others share the lock for a moment while they look or write; a new instance tries again until they are done.
 const ATTEMPTS: u32 = 2000;
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long a line is that was changed: always the same, and less than a page.
+const LINE: usize = 1024;
 
 /// How often, with a pause in between, one that has the lock is given time to write its line.
 const NAMELESS: u32 = 50;
@@ -100,7 +110,16 @@ impl Instance {
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 file.read_to_string(&mut text)?;
-                // An instance that is just writing its line hosts nothing yet: it is as good as none.
+                let found = serde_json::from_str(&text).ok();
+                if found.is_some() || text.is_empty() {
+                    return Ok(found);
+                }
+                // A line that is changed may have been met in the middle of it. An instance that is just writing its
+                // first line hosts nothing yet: it is as good as none.
+                std::thread::sleep(PAUSE);
+                text.clear();
+                file.rewind()?;
+                file.read_to_string(&mut text)?;
                 Ok(serde_json::from_str(&text).ok())
             }
             Err(TryLockError::Error(error)) => Err(error),
@@ -194,11 +213,57 @@ impl InstanceLock {
             pid,
             pid_start: crate::os::process_start(pid),
             started_at: now,
+            supervisor: None,
+            given_up: None,
         };
         let mut line = serde_json::to_vec(&instance)?;
         line.push(b'\n');
         file.write_all(&line)?;
-        Ok(Some(Self { _file: file, instance }))
+        Ok(Some(Self { file, instance }))
+    }
+
+    /// The lock in a process that has it from the one that acquired it, by a descriptor of the same open file.
+    ///
+    /// # Errors
+    /// `WouldBlock` when somebody else has the lock; `InvalidData` when the line in it is none.
+    pub(crate) fn inherited(file: File) -> io::Result<Self> {
+        // Of one open file there is one lock: whoever has it already gets it again.
+        file.try_lock()?;
+        let mut text = vec![0; LINE];
+        let len = file.read_at(&mut text, 0)?;
+        let instance = serde_json::from_slice(&text[..len])?;
+        Ok(Self { file, instance })
+    }
+
+    /// Changes the line, so that whoever reads it meanwhile finds either the old one or the new one.
+    ///
+    /// # Errors
+    /// What the operating system says; `InvalidInput` when the line would be too long.
+    pub(crate) fn update(&mut self, change: impl FnOnce(&mut Instance)) -> io::Result<()> {
+        let mut changed = self.instance.clone();
+        change(&mut changed);
+        if changed == self.instance {
+            return Ok(());
+        }
+        let mut line = serde_json::to_vec(&changed)?;
+        if line.len() >= LINE {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        line.resize(LINE - 1, b' ');
+        line.push(b'\n');
+        // The file grows by space behind the old line, which means nothing in JSON however much of it is seen. Then it
+        // has its final size, and the new line takes the place of the old one in one write within one page.
+        let len = usize::try_from(self.file.metadata()?.len()).unwrap_or(LINE).min(LINE);
+        self.file.write_all_at(&vec![b' '; LINE - len], len as u64)?;
+        self.file.write_all_at(&line, 0)?;
+        self.instance = changed;
+        Ok(())
+    }
+}
+
+impl AsFd for InstanceLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -255,6 +320,51 @@ mod tests {
         std::fs::write(&path, "x".repeat(4000)).unwrap();
         let held = InstanceLock::acquire(&path, Timestamp::from_millis(5)).unwrap().unwrap();
         assert_eq!(Instance::alive(&path).unwrap(), Some(held.instance));
+    }
+
+    #[test]
+    fn a_line_that_changes_can_be_read_at_any_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let mut held = InstanceLock::acquire(&path, Timestamp::from_millis(5)).unwrap().unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    assert!(Instance::alive(&path).unwrap().is_some());
+                }
+            });
+            for number in 0..2000_usize {
+                held.update(|instance| {
+                    instance.supervisor = Some(number as u32);
+                    instance.given_up = (number % 2 == 0).then(|| "x".repeat(number / 4));
+                })
+                .unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            reader.join().unwrap();
+        });
+        assert_eq!(Instance::alive(&path).unwrap().as_ref(), Some(&held.instance));
+        let too_long = held.update(|instance| instance.given_up = Some("x".repeat(LINE)));
+        assert_eq!(too_long.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(Instance::alive(&path).unwrap().as_ref(), Some(&held.instance));
+    }
+
+    #[test]
+    fn a_lock_is_handed_on_with_its_descriptor() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let held = InstanceLock::acquire(&path, Timestamp::from_millis(5)).unwrap().unwrap();
+        let other = open(&path).unwrap();
+        let refused = InstanceLock::inherited(other).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+
+        let inherited = InstanceLock::inherited(held.file.try_clone().unwrap()).unwrap();
+        assert_eq!(inherited.instance, held.instance);
+        drop(held);
+        assert_eq!(Instance::alive(&path).unwrap(), Some(inherited.instance.clone()));
+        drop(inherited);
+        assert_eq!(Instance::alive(&path).unwrap(), None);
     }
 
     #[test]

@@ -38,8 +38,11 @@
 //! # }
 //! ```
 
+mod cast;
 mod environment;
+mod events;
 mod instance;
+mod keeper;
 mod live;
 mod os;
 mod output;
@@ -55,7 +58,9 @@ pub mod client;
 mod supervisor;
 
 pub use client::Client;
+pub use events::{Cursor, CursorError, Event, Happening};
 pub use instance::{Absence, Instance, Presence};
+pub use keeper::{KeeperOptions, keep};
 pub use live::{Limits, SessionHandle};
 pub use output::{read_log, read_screen};
 pub use place::Place;

@@ -5,14 +5,21 @@
 //! screen as of now parses the rest of the backlog first.
 
 mod audience;
+mod awake;
+mod beginning;
+mod custody;
 mod emulator;
 mod end;
 mod input;
 mod journal;
+mod leader;
 mod relay;
 mod spawn;
 mod typing;
 mod viewer;
+
+#[cfg(test)]
+mod tests;
 
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,15 +29,22 @@ use std::time::{Duration, Instant};
 
 use session_core::{Exit, RuntimeError, SessionId, TerminalSize};
 
+use crate::events::News;
+use crate::output::Kept;
 use crate::stream::ViewerStream;
 use crate::wire::{Decoder, LiveSession, ViewerSpec};
 
-use audience::Audience;
 use emulator::Emulator;
 use journal::Journal;
-use relay::{Command, Relay};
-use typing::{Call, Typing};
+use leader::Target;
+use relay::Command;
+use typing::Call;
 
+pub(crate) use beginning::Adopted;
+pub(crate) use beginning::{Beginning, Setting};
+pub(crate) use custody::Custody;
+pub(crate) use custody::NoCustody;
+pub(crate) use leader::{ExitNotice, ExitTeller};
 pub(crate) use spawn::{Program, check_directory, find_program};
 
 /// How long a program may leave unread what a call has typed.
@@ -45,6 +59,9 @@ pub struct Limits {
     pub history_lines: usize,
     /// Bytes that may wait for one viewer before it gets a gap.
     pub viewer_bytes: usize,
+    /// Screens that are kept ready, those that somebody had to do with last; the others are snapshots once they were
+    /// quiet for a few seconds.
+    pub awake_screens: usize,
 }
 
 /// A running program, for as many holders as want to have to do with it.
@@ -53,23 +70,12 @@ pub struct SessionHandle {
     shared: Arc<Shared>,
 }
 
-/// A program whose output nobody moves yet, so that its first viewer misses nothing. Dropped, it begins alone.
-#[derive(Debug)]
-pub(crate) struct Beginning {
-    handle: SessionHandle,
-    relay: Option<Box<(Relay, OnEnd)>>,
-}
-
 /// What is left of a program that has ended.
 #[derive(Debug)]
 pub(crate) struct Remains {
     pub(crate) id: SessionId,
     pub(crate) exit: Exit,
-    /// The output that was kept, as it came.
-    pub(crate) log: Vec<u8>,
-    /// The last screen with its history, as terminal bytes.
-    pub(crate) screen: Vec<u8>,
-    pub(crate) size: TerminalSize,
+    pub(crate) kept: Kept,
 }
 
 /// What the relay's thread does at the end of a program.
@@ -93,71 +99,31 @@ struct Shared {
     commands: Mutex<Sender<Command>>,
     waker: UnixStream,
     emulator: Arc<Emulator>,
-    journal: Mutex<Journal>,
+    news: News,
+    journal: Arc<Journal>,
     viewers: AtomicUsize,
     size: Mutex<TerminalSize>,
     last_output: Mutex<Instant>,
     end: Mutex<Option<Exit>>,
     ended: Condvar,
     /// The process to signal, until it was reaped: afterwards the number may be somebody else's.
-    leader: Mutex<Option<rustix::process::Pid>>,
+    leader: Mutex<Option<Target>>,
     /// The terminal, until the end: it knows the group in the foreground and has a size.
     terminal: Mutex<Option<std::os::fd::OwnedFd>>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { journal_bytes: 4 << 20, history_lines: 2000, viewer_bytes: 256 << 10 }
+        Self {
+            journal_bytes: 4 << 20,
+            history_lines: 2000,
+            viewer_bytes: 256 << 10,
+            awake_screens: 8,
+        }
     }
 }
 
 impl SessionHandle {
-    /// Starts the program. Its output waits in its terminal until the returned beginning is begun.
-    pub(crate) fn start(
-        id: SessionId,
-        program: Program,
-        limits: Limits,
-        on_end: OnEnd,
-    ) -> std::io::Result<(Self, Beginning)> {
-        let size = program.size;
-        let (wakeups, waker) = UnixStream::pair()?;
-        wakeups.set_nonblocking(true)?;
-        waker.set_nonblocking(true)?;
-        let emulator =
-            Emulator::start(size, limits.history_lines, waker.try_clone()?, &id.short())?;
-        let started = program.start().inspect_err(|_| emulator.close())?;
-        let (commands, inbox) = std::sync::mpsc::channel();
-        let shared = Arc::new(Shared {
-            id,
-            pid: started.child.id(),
-            commands: Mutex::new(commands),
-            waker,
-            emulator,
-            journal: Mutex::new(Journal::new(limits.journal_bytes)),
-            viewers: AtomicUsize::new(0),
-            size: Mutex::new(size),
-            last_output: Mutex::new(Instant::now()),
-            end: Mutex::new(None),
-            ended: Condvar::new(),
-            leader: Mutex::new(Some(rustix::process::Pid::from_child(&started.child))),
-            terminal: Mutex::new(Some(started.terminal)),
-        });
-        let relay = Relay {
-            shared: Arc::clone(&shared),
-            limits,
-            master: started.master,
-            slave: started.slave,
-            exit_watch: started.exit_watch,
-            child: started.child,
-            wakeups,
-            commands: inbox,
-            audience: Audience::new(Arc::clone(&shared), limits.viewer_bytes),
-            typing: Typing::default(),
-        };
-        let handle = Self { shared };
-        Ok((handle.clone(), Beginning { handle, relay: Some(Box::new((relay, on_end))) }))
-    }
-
     /// The session.
     #[must_use]
     pub fn id(&self) -> SessionId {
@@ -186,7 +152,7 @@ impl SessionHandle {
             viewers: self.shared.viewers.load(Ordering::Acquire),
             title: self.shared.emulator.title(),
             quiet_ms: u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX),
-            written: lock(&self.shared.journal).written(),
+            written: self.shared.journal.written(),
         }
     }
 
@@ -264,6 +230,13 @@ impl SessionHandle {
         drop(thread.spawn(move || audience::tell_end(&shared, stream, spec, exit)));
     }
 
+    /// Serves a viewer that comes back after the end.
+    pub(crate) fn tell_kept(stream: UnixStream, spec: ViewerSpec, kept: Kept, exit: Exit) {
+        let thread = std::thread::Builder::new().name("end".to_owned());
+        // Without a thread the stream closes, which sends the viewer to the record.
+        drop(thread.spawn(move || audience::tell_kept(&kept, stream, spec, exit)));
+    }
+
     /// Sends viewers away: the one that typed last, or all.
     ///
     /// # Errors
@@ -281,7 +254,12 @@ impl SessionHandle {
     /// The output that is kept, as it came.
     #[must_use]
     pub fn log(&self) -> Vec<u8> {
-        lock(&self.shared.journal).bytes()
+        self.shared.journal.bytes()
+    }
+
+    /// The output that is kept from this byte on, and where it begins.
+    pub(crate) fn since(&self, position: u64) -> (u64, Vec<u8>) {
+        self.shared.journal.since(position)
     }
 
     /// Waits for the end; `None` when `timeout` passes first.
@@ -323,43 +301,6 @@ impl SessionHandle {
 
     fn not_running(&self) -> RuntimeError {
         RuntimeError::NotRunning { id: self.shared.id }
-    }
-}
-
-impl Beginning {
-    /// Begins to move bytes, with this viewer watching from the first one.
-    pub(crate) fn begin(mut self, viewer: Option<(UnixStream, ViewerSpec, Vec<u8>)>) {
-        if let Some((stream, spec, unread)) = viewer {
-            // The relay has not begun, so it cannot have ended and does take the command.
-            let _taken = self.handle.attach(stream, spec, unread);
-        }
-        self.start_relay();
-    }
-
-    fn start_relay(&mut self) {
-        let Some(beginning) = self.relay.take() else { return };
-        let slot = Arc::new(Mutex::new(Some(beginning)));
-        let taken = Arc::clone(&slot);
-        let relay = move || {
-            if let Some((relay, on_end)) = lock(&taken).take().map(|beginning| *beginning) {
-                relay.run(on_end);
-            }
-        };
-        let thread =
-            std::thread::Builder::new().name(format!("relay {}", self.handle.id().short()));
-        if thread.spawn(relay).is_err()
-            && let Some((relay, on_end)) = lock(&slot).take().map(|beginning| *beginning)
-        {
-            // Without a thread there is no byte path: the program cannot stay, and its end is recorded here.
-            end::kill(&self.handle.shared);
-            relay.finish(&mut [0; 4096], on_end);
-        }
-    }
-}
-
-impl Drop for Beginning {
-    fn drop(&mut self) {
-        self.start_relay();
     }
 }
 

@@ -68,6 +68,37 @@ impl Member {
     }
 }
 
+/// Whether the process leads a terminal session of its own, as every program that was started here does.
+pub(crate) fn leads_a_session(pid: u32) -> bool {
+    session_of(pid) == Some(pid)
+}
+
+/// The processes of the terminal session that `leader` led which are in one of these groups, `leader` included.
+pub(crate) fn session_groups(leader: u32, groups: &[u32]) -> Vec<Member> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let belongs = |pid| {
+        session_of(pid) == Some(leader)
+            && group_of(pid).is_some_and(|group| groups.contains(&group))
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|&pid| belongs(pid))
+        .filter_map(|pid| {
+            let process =
+                exit_watch(i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)?);
+            // Looked at again once it is held: in between the number may have become another's.
+            let process = process.ok().filter(|_| belongs(pid))?;
+            Some(Member { process })
+        })
+        .collect()
+}
+
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()
+}
+
 fn session_of(pid: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(3)?.parse().ok()
@@ -92,6 +123,19 @@ pub(crate) fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
+/// The file that is now where this very program was when it was started.
+///
+/// # Errors
+/// `NotFound` when there is none any more.
+pub(crate) fn program_on_disk() -> io::Result<PathBuf> {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    let path = std::env::current_exe()?.into_os_string().into_vec();
+    // So the kernel names a file that has lost its name, to another one perhaps.
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(&path);
+    let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
+    path.metadata().map(|_| path)
+}
+
 /// The limit of open files that this process was started with, once [`raise_open_files`] has raised it.
 static ORIGINAL_OPEN_FILES: std::sync::OnceLock<Option<u64>> = std::sync::OnceLock::new();
 
@@ -110,6 +154,65 @@ pub(crate) fn original_open_files() -> Option<u64> {
     ORIGINAL_OPEN_FILES.get().copied().flatten()
 }
 
+/// Runs `with` under the limit that this process was started with, so that a process that it starts has that one.
+/// What it needs to open for that must be open already.
+pub(crate) fn with_original_open_files<T>(with: impl FnOnce() -> T) -> T {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::Nofile);
+    let Some(original) = original_open_files() else { return with() };
+    let limit = Rlimit { current: Some(original), maximum: raised.maximum };
+    // A lower limit is never refused, and the higher one was granted before.
+    let _unchanged = setrlimit(Resource::Nofile, limit);
+    let done = with();
+    let _unchanged = setrlimit(Resource::Nofile, raised);
+    done
+}
+
+/// How many files this process may have open.
+pub(crate) fn most_open_files() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// The file that this process runs, as a name that works even after it was replaced or removed.
+pub(crate) fn own_image() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { own_program() }
+}
+
+/// Makes this process the parent of every descendant whose own parent ends.
+pub(crate) fn become_subreaper() -> io::Result<()> {
+    // Any process id but none switches it on.
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Whether this is a child of this process, ended or not, that was not collected.
+pub(crate) fn is_child(pid: rustix::process::Pid) -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(pid), options).is_ok()
+}
+
+/// Whether the process lives and leads a terminal session, as programs on a terminal of their own do.
+pub(crate) fn leads_session(pid: rustix::process::Pid) -> bool {
+    let pid = pid.as_raw_nonzero().get().unsigned_abs();
+    session_of(pid) == Some(pid)
+}
+
+/// Whether what [`exit_watch`] gave is readable.
+pub(crate) fn has_exited(watch: &std::os::fd::OwnedFd) -> bool {
+    let mut fds = [rustix::event::PollFd::new(watch, rustix::event::PollFlags::IN)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// Takes a descriptor that the process before this one, of the same number, left open for it. It is closed again in
+/// programs that are started from here on.
+///
+/// # Errors
+/// When it is not open, or not inherited but this process's own.
+pub(crate) fn adopt(descriptor: i32) -> io::Result<std::os::fd::OwnedFd> {
+    inherited::adopt(descriptor)
+}
+
 /// Something that becomes readable when the child process ends.
 ///
 /// # Errors
@@ -118,10 +221,24 @@ pub(crate) fn exit_watch(pid: rustix::process::Pid) -> io::Result<std::os::fd::O
     Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
 }
 
-/// Closes every descriptor above standard error. A lock or a pipe that a caller's shell had open would otherwise
-/// stay open as long as this process lives.
+/// Memory of this length as a file without a name, empty until it is written. It lives as long as any process holds
+/// it, and nobody can change its length.
 ///
-/// To be called before this process has opened anything of its own.
+/// # Errors
+/// What the system says.
+pub(crate) fn shared_memory(name: &str, length: u64) -> io::Result<std::os::fd::OwnedFd> {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+    let memory = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    ftruncate(&memory, length)?;
+    fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(memory)
+}
+
+/// Closes every descriptor above standard error that was inherited. A lock or a pipe that a caller's shell had open
+/// would otherwise stay open as long as this process lives.
+///
+/// To be called before this process has opened anything of its own, but for what is closed in programs that it
+/// executes: that was not inherited.
 pub(crate) fn close_inherited() {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
     let open: Vec<i32> =
@@ -131,18 +248,38 @@ pub(crate) fn close_inherited() {
 
 #[expect(unsafe_code, reason = "descriptors that were inherited have no owner in this process")]
 mod inherited {
-    use std::os::fd::BorrowedFd;
+    use std::io;
+    use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 
-    /// Closes descriptors, those that are closed already included.
+    use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+
+    /// Makes an owner for a descriptor that has none.
+    pub(super) fn adopt(descriptor: i32) -> io::Result<OwnedFd> {
+        if descriptor <= 2 {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        // SAFETY: only asked for its flags, which fails when it is not open.
+        let flags = fcntl_getfd(unsafe { BorrowedFd::borrow_raw(descriptor) })?;
+        if flags.contains(FdFlags::CLOEXEC) {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        // SAFETY: it is open and would not be closed by executing a program. Whatever this process opens would be,
+        // so that this one was open when it began and nobody owns it; nor does anybody after this line but the
+        // value made here, because the flag that is set next keeps it from being adopted twice.
+        let owned = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        fcntl_setfd(&owned, flags | FdFlags::CLOEXEC)?;
+        Ok(owned)
+    }
+
+    /// Closes descriptors, those that are closed already or were not inherited left out.
     pub(super) fn close(descriptors: impl Iterator<Item = i32>) {
         for descriptor in descriptors {
-            // SAFETY: only asked whether it is open: that of the directory that was just listed is not, and closing
-            // it again would be a bug.
-            let is_open =
-                rustix::io::fcntl_getfd(unsafe { BorrowedFd::borrow_raw(descriptor) }).is_ok();
-            if is_open {
-                // SAFETY: called before anything else has opened a descriptor, so none of these has an owner who
-                // would use or close it later.
+            // SAFETY: only asked for its flags: that of the directory that was just listed is not open, and closing it
+            // again would be a bug.
+            let flags = fcntl_getfd(unsafe { BorrowedFd::borrow_raw(descriptor) });
+            if flags.is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
+                // SAFETY: executing a program would have closed whatever this process opened or adopted, so this one
+                // was inherited, and nobody owns it who would use or close it later.
                 unsafe { rustix::io::close(descriptor) };
             }
         }

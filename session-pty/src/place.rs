@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use session_core::{ErrorKind, RuntimeError};
+use session_core::{ErrorKind, RuntimeError, SessionId};
 
 use crate::wire::StoreIdentity;
 
@@ -60,6 +60,12 @@ impl Place {
     #[must_use]
     pub fn output_dir(&self) -> PathBuf {
         self.data_dir.join("output")
+    }
+
+    /// Where a session is recorded that is.
+    #[must_use]
+    pub fn recording(&self, id: SessionId) -> PathBuf {
+        self.output_dir().join(format!("{id}.cast"))
     }
 
     pub(crate) fn identity(&self) -> StoreIdentity {

@@ -213,7 +213,7 @@ const fn may_pass(error: &StoreError) -> bool {
 fn keep_output(end: &End) -> std::io::Result<()> {
     let Some(directory) = &end.output_dir else { return Ok(()) };
     let remains = &end.remains;
-    output::keep(directory, remains.id, &remains.log, &remains.screen, remains.size)
+    output::keep(directory, remains.id, &remains.kept)
 }
 
 #[cfg(test)]
@@ -239,7 +239,8 @@ mod tests {
     fn unrecorded(id: SessionId, output_dir: Option<PathBuf>) -> (Box<Unrecorded>, Arc<AtomicU32>) {
         let (log, screen) = (b"log".to_vec(), b"screen".to_vec());
         let size = TerminalSize::DEFAULT;
-        let remains = Remains { id, exit: Exit::Code(7), log, screen, size };
+        let kept = output::Kept { log, written: 3, screen, size };
+        let remains = Remains { id, exit: Exit::Code(7), kept };
         let told = Arc::new(AtomicU32::new(0));
         let tell = Arc::clone(&told);
         let recorded = Box::new(move || {

@@ -11,11 +11,15 @@ use session_core::{
     SessionStore, SessionStoreExt, Spawn, Status, StoreError, Subscription, TerminalSize,
 };
 
+use crate::events::{Cursor, CursorError, Event, Happening, Hub, Witness};
 use crate::live::{
-    Beginning, Limits, OnEnd, Program, Remains, SessionHandle, check_directory, find_program,
+    Adopted, Beginning, Custody, Limits, NoCustody, OnEnd, Program, Remains, SessionHandle,
+    Setting, check_directory, find_program,
 };
+use crate::output::Kept;
 use crate::recorder::{End, Recorder};
 use crate::subscription::{Ended, Watch};
+use crate::supervisor::log_line;
 use crate::wire::{Feed, ViewerSpec};
 
 /// What a runtime is given beside its store.
@@ -37,8 +41,11 @@ pub struct Runtime {
 
 struct Inner {
     recorder: Recorder,
+    events: Arc<Hub>,
     clock: Arc<dyn Clock>,
     options: RuntimeOptions,
+    setting: Setting,
+    custody: Arc<dyn Custody>,
     sessions: Mutex<BTreeMap<SessionId, SessionHandle>>,
     /// How many relays have not seen off their last viewer.
     relays: Mutex<usize>,
@@ -81,19 +88,27 @@ impl Runtime {
         clock: impl Clock + 'static,
         options: RuntimeOptions,
     ) -> Result<Self, RuntimeError> {
-        Self::with_notice(store, clock, options, || {})
+        Self::in_custody(store, clock, options, Arc::new(NoCustody), || {})
     }
 
-    /// Like [`Self::new`]; `changed` is called whenever a program has started or ended.
-    pub(crate) fn with_notice(
+    /// Like [`Self::new`], with somebody who holds what programs need to go on after this process; `changed` is
+    /// called whenever a program has started or ended.
+    pub(crate) fn in_custody(
         store: Arc<dyn SessionStore>,
         clock: impl Clock + 'static,
         options: RuntimeOptions,
+        custody: Arc<dyn Custody>,
         changed: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, RuntimeError> {
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        let events = Hub::new(Arc::clone(&clock))
+            .map_err(|source| RuntimeError::io("drawing an epoch for events", source))?;
         let inner = Inner {
             recorder: Recorder::start(store)?,
-            clock: Arc::new(clock),
+            setting: Setting::new(options.limits, Arc::clone(&custody), events.witness()),
+            events,
+            clock,
+            custody,
             options,
             sessions: Mutex::default(),
             relays: Mutex::new(0),
@@ -115,10 +130,46 @@ impl Runtime {
         Err(RuntimeError::NotRunning { id })
     }
 
+    /// What is kept of a program that has ended, and how it ended.
+    ///
+    /// # Errors
+    /// Whatever the store or the operating system reports.
+    pub(crate) fn kept(&self, id: SessionId) -> Result<Option<(Kept, Exit)>, RuntimeError> {
+        let Some(directory) = &self.inner.options.output_dir else { return Ok(None) };
+        let session = self.inner.recorder.call(move |store| store.get(id))??;
+        let exit = session.process.and_then(|process| process.state.exit());
+        let kept = crate::output::read_kept(directory, id)
+            .map_err(|source| RuntimeError::io("reading the kept output", source))?;
+        Ok(kept.zip(exit))
+    }
+
     /// All running programs, oldest first.
     #[must_use]
     pub fn handles(&self) -> Vec<SessionHandle> {
         self.sessions().values().cloned().collect()
+    }
+
+    /// What has happened to the session, or to all of them: the newest 4,096 events of this runtime, those after the
+    /// cursor if there is one. A first event of type gap says that more happened in between.
+    ///
+    /// # Errors
+    /// When the cursor is ahead of all events.
+    pub fn events(
+        &self,
+        session: Option<SessionId>,
+        after: Option<Cursor>,
+    ) -> Result<Vec<Event>, CursorError> {
+        self.inner.events.since(after, session)
+    }
+
+    /// The events of this runtime.
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.inner.events
+    }
+
+    /// Whether a program of the session runs, or its end is not yet told to who listens to events.
+    pub(crate) fn runs(&self, id: SessionId) -> bool {
+        self.sessions().contains_key(&id)
     }
 
     /// Whether a program runs, an end is not yet recorded, or a viewer has yet to fetch the last output.
@@ -126,16 +177,22 @@ impl Runtime {
         !self.sessions().is_empty() || *lock(&self.inner.relays) > 0
     }
 
-    /// Waits until no viewer of an ended program is left, at most for `timeout`.
+    /// Waits until no viewer of an ended program is left, and nobody who has yet to hear of it, each at most for
+    /// `timeout`.
     pub(crate) fn see_off_viewers(&self, timeout: Duration) {
         let relays = lock(&self.inner.relays);
         // Those that still have not fetched everything are left to themselves.
         let _in_time = self.inner.relay_left.wait_timeout_while(relays, timeout, |left| *left > 0);
+        self.inner.events.see_off(timeout);
     }
 
     /// The thread that owns the store.
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.inner.recorder
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
     }
 
     /// The present.
@@ -149,11 +206,12 @@ impl Runtime {
         let program = program_of(&session, environment, umask)?;
         let session = self.reserve(session)?;
         let id = session.id();
-        let started = SessionHandle::start(id, program, self.inner.options.limits, self.on_end());
+        let started = SessionHandle::start(id, program, &self.inner.setting, self.on_end());
         let (handle, beginning) = match started {
             Ok(started) => started,
             Err(source) => {
                 self.record_failed_start(id);
+                self.inner.custody.released(id);
                 let argv = session.launch.as_ref().map(|launch| launch.argv.as_slice());
                 let program = argv.and_then(<[_]>::first).cloned().unwrap_or_default();
                 return Err(RuntimeError::StartFailed { program, source });
@@ -162,6 +220,8 @@ impl Runtime {
         self.sessions().insert(id, handle.clone());
         match self.record_start(&handle) {
             Ok(session) => {
+                let name = session.name().cloned();
+                self.witness()(id, Happening::Created { name });
                 (self.inner.changed)();
                 Ok((session, beginning))
             }
@@ -172,6 +232,35 @@ impl Runtime {
                 Err(error)
             }
         }
+    }
+
+    /// Goes on with a program that somebody else held since the runtime before this one.
+    ///
+    /// # Errors
+    /// What the store reports, whose word is needed; whatever the operating system says. Then nothing has changed.
+    pub(crate) fn take_back(&self, id: SessionId, adopted: Adopted) -> Result<(), RuntimeError> {
+        let session = self.inner.recorder.call(move |store| store.get(id))??;
+        let Some(process) = session.process.filter(|process| process.state.is_live()) else {
+            // Its end was recorded, and that was not said any more.
+            self.inner.custody.released(id);
+            return Ok(());
+        };
+        let (handle, beginning) =
+            SessionHandle::adopt(id, adopted, &self.inner.setting, self.on_end())
+                .map_err(|source| RuntimeError::io("taking a session back", source))?;
+        self.sessions().insert(id, handle.clone());
+        if process.state == ProcessState::Starting {
+            match self.record_start(&handle) {
+                Ok(session) => {
+                    let name = session.name().cloned();
+                    self.witness()(id, Happening::Created { name });
+                }
+                Err(error) => log_line(&format!("recording the start of session {id}: {error}")),
+            }
+        }
+        beginning.begin(None);
+        (self.inner.changed)();
+        Ok(())
     }
 
     /// Stores the session as about to start, which takes its name before anything runs.
@@ -214,11 +303,17 @@ impl Runtime {
     /// What happens, on the relay's thread, when the program ends.
     fn on_end(&self) -> OnEnd {
         let until_all_left = Box::new(Counted::new(&self.inner));
-        let runtime = self.clone();
+        let (runtime, witness) = (self.clone(), self.witness());
         let record = Box::new(move |remains: Remains| {
-            let (id, inner) = (remains.id, Arc::clone(&runtime.inner));
+            let (id, exit, inner) = (remains.id, remains.exit, Arc::clone(&runtime.inner));
             let recorded = Box::new(move || {
-                lock(&inner.sessions).remove(&id);
+                {
+                    // Both at once: whoever finds that it does not run any more finds its end among the events.
+                    let mut sessions = lock(&inner.sessions);
+                    witness(id, Happening::exited(exit));
+                    sessions.remove(&id);
+                }
+                inner.custody.released(id);
                 (inner.changed)();
             });
             let output_dir = runtime.inner.options.output_dir.clone();
@@ -226,6 +321,11 @@ impl Runtime {
             runtime.inner.recorder.end(End { remains, at, output_dir, recorded });
         });
         OnEnd { record, until_all_left }
+    }
+
+    /// Who is told what happens to sessions.
+    fn witness(&self) -> Witness {
+        self.inner.events.witness()
     }
 
     fn sessions(&self) -> MutexGuard<'_, BTreeMap<SessionId, SessionHandle>> {

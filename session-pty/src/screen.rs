@@ -17,7 +17,9 @@ mod mailbox;
 mod model;
 mod palette;
 mod restore;
+mod rows;
 mod sequence;
+mod settle;
 mod snapshot;
 mod text;
 mod text_log;
@@ -119,7 +121,7 @@ impl Screen {
     ///
     /// To be followed by [`unfinished`](Self::unfinished). Not in it, as the emulator does not know
     /// them: left and right margins, other character sets than ASCII and line drawing, images,
-    /// protected cells, blinking; and the character that REP would repeat where a full screen has
+    /// protected cells, blinking, modes put aside by XTSAVE; and the character that REP would repeat where a full screen has
     /// lost it.
     pub fn snapshot(&self) -> Vec<u8> {
         self.snapshot_with_history(0)
@@ -129,6 +131,23 @@ impl Screen {
     /// first, so that the terminal's own scrollback has it.
     pub fn snapshot_with_history(&self, lines: usize) -> Vec<u8> {
         self.read(|engine| snapshot::write(engine, lines))
+    }
+
+    /// What to send to a terminal of this size that somebody looks at, in whatever state it is: like
+    /// [`snapshot_with_history`](Self::snapshot_with_history), with two differences.
+    ///
+    /// - Of the last `lines` lines of history only so many are sent as take `bytes` at most, the youngest. Whatever
+    ///   the budget, the screen is sent whole. Rows that wrapped wrap again, the last of the history onto the first
+    ///   of the screen too.
+    /// - It is shown at once, and shown even if the program is in the middle of a synchronized update (mode 2026): a
+    ///   terminal that was left in the middle would show nothing until the program goes on, which may be never.
+    ///
+    /// The history becomes the terminal's own scrollback by being printed above the screen. What the terminal shows
+    /// by then is erased, not scrolled out: whoever wants to keep it scrolls it out first. The terminal's scrollback
+    /// is never cleared, since what somebody did before attaching is in it as well. To be sent once to each terminal
+    /// with history, later without (`lines` 0), or the history would be there twice.
+    pub fn replay(&self, lines: usize, bytes: usize) -> Vec<u8> {
+        self.read(|engine| snapshot::replay(engine, lines, bytes))
     }
 
     /// The bytes of a sequence or character that has begun and is not complete; see [`Boundary`].

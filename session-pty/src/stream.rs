@@ -1,19 +1,34 @@
 //! A viewer's stream from the viewer's side, over a socket or inside the process.
 
+mod line;
+mod way_back;
+
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_core::{Exit, RuntimeError, TerminalSize};
 
 use crate::wire::{Decoder, ExitMessage, Frame, Kind, encode};
 
+use line::Line;
+pub(crate) use line::Typist;
+pub(crate) use way_back::{WayBack, again};
+
 /// The connection of a viewer: what it is told, and what it types.
+///
+/// When the supervisor dies, the stream goes on with the one that takes its place: a viewer of the screen is painted
+/// what is there, one of the output gets what comes next. Only when there is none does it end.
 #[derive(Debug)]
 pub struct ViewerStream {
     stream: UnixStream,
     decoder: Decoder,
+    /// Where the next byte of output stands in all that the program has written, once that was said.
+    position: Option<u64>,
+    way_back: Option<WayBack>,
+    line: Arc<Line>,
 }
 
 /// What a viewer is told.
@@ -45,8 +60,13 @@ pub enum StreamEvent {
 const TYPED_CHUNK: usize = 64 << 10;
 
 impl ViewerStream {
-    pub(crate) const fn new(stream: UnixStream, decoder: Decoder) -> Self {
-        Self { stream, decoder }
+    pub(crate) fn new(stream: UnixStream, decoder: Decoder) -> Self {
+        Self { stream, decoder, position: None, way_back: None, line: Arc::default() }
+    }
+
+    /// The same, with a way to take it up again.
+    pub(crate) fn with_way_back(self, way_back: WayBack) -> Self {
+        Self { way_back: Some(way_back), ..self }
     }
 
     /// The next event; `None` when `timeout` passes first. `None` as timeout waits for ever.
@@ -74,6 +94,7 @@ impl ViewerStream {
             self.stream.set_read_timeout(left).map_err(failed)?;
             match self.receive() {
                 Ok(true) => {}
+                Ok(false) if self.resume(deadline)? => {}
                 Ok(false) => return Ok(Some(StreamEvent::Closed)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(source) => return Err(failed(source)),
@@ -81,14 +102,60 @@ impl ViewerStream {
         }
     }
 
+    /// Waits for the supervisor that takes the place of the one that closed the stream, and goes on with it. False
+    /// when there is none, or the program has ended; its record says how.
+    ///
+    /// # Errors
+    /// What the new one refuses, or the operating system.
+    pub(crate) fn resume(&mut self, deadline: Option<Instant>) -> Result<bool, RuntimeError> {
+        let Some(way_back) = self.way_back() else { return Ok(false) };
+        let fresh = way_back.take(deadline)?;
+        let came_back = fresh.is_some();
+        self.replace(fresh)?;
+        Ok(came_back)
+    }
+
+    /// How the stream is taken up where it is now.
+    pub(crate) fn way_back(&self) -> Option<WayBack> {
+        let position = self.position;
+        self.way_back.clone().map(|way| way.at(position))
+    }
+
+    /// Goes on with another stream of the same session; with none, nothing more can be typed either.
+    ///
+    /// # Errors
+    /// When the system refuses another descriptor.
+    pub(crate) fn replace(&mut self, fresh: Option<Self>) -> Result<(), RuntimeError> {
+        let Some(Self { stream, decoder, position, .. }) = fresh else {
+            self.line.close();
+            return Ok(());
+        };
+        (self.stream, self.decoder) = (stream, decoder);
+        self.position = position.or(self.position);
+        let renewed = self.line.renew(&self.stream);
+        renewed.map_err(|source| RuntimeError::io("watching a session", source))
+    }
+
     /// The next event that has been received already.
     pub(crate) fn buffered(&mut self) -> io::Result<Option<StreamEvent>> {
         while let Some(frame) = self.decoder.next()? {
-            if let Some(event) = event(frame)? {
+            if frame.kind == Kind::Position {
+                self.position = frame.payload.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+            } else if let Some(event) = event(frame)? {
+                self.count(&event);
                 return Ok(Some(event));
             }
         }
         Ok(None)
+    }
+
+    fn count(&mut self, event: &StreamEvent) {
+        let passed = match event {
+            StreamEvent::Output(bytes) => bytes.len() as u64,
+            StreamEvent::Gap { missed, .. } => *missed,
+            _ => 0,
+        };
+        self.position = self.position.map(|position| position + passed);
     }
 
     /// Reads once; false when the supervisor has closed the stream.
@@ -111,7 +178,7 @@ impl ViewerStream {
     /// # Errors
     /// When the supervisor is gone.
     pub fn input(&mut self, bytes: &[u8]) -> Result<(), RuntimeError> {
-        bytes.chunks(TYPED_CHUNK).try_for_each(|chunk| self.send(Kind::Input, chunk))
+        typed(bytes).try_for_each(|chunk| self.send(Kind::Input, chunk))
     }
 
     /// Says that no more will be typed: the end-of-file character is typed once the program waits for input.
@@ -151,12 +218,19 @@ impl ViewerStream {
         self.send(Kind::Detach, b"")
     }
 
-    /// A second handle for typing from another thread.
+    /// Types from another thread.
     ///
     /// # Errors
     /// When the system refuses another descriptor.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { stream: self.stream.try_clone()?, decoder: Decoder::default() })
+    pub(crate) fn typist(&self) -> io::Result<Typist> {
+        self.line.renew(&self.stream)?;
+        Ok(Typist::new(Arc::clone(&self.line)))
+    }
+
+    /// Ends the stream for both sides, and all typing with it.
+    pub(crate) fn close(&self) {
+        self.line.close();
+        let _closed_already = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Both);
     }
 
     fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), RuntimeError> {
@@ -169,6 +243,11 @@ impl AsFd for ViewerStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
+}
+
+/// Typed bytes in pieces that are not too much for a frame.
+fn typed(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.chunks(TYPED_CHUNK)
 }
 
 /// When a time span from now on is over; `None` when that is beyond any clock.

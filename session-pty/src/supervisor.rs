@@ -3,31 +3,41 @@
 //! tokio carries the control plane only. Bytes of sessions go over plain threads ([`crate::SessionHandle`]), and
 //! the store is reached through its own thread.
 
+mod agent;
 mod call;
 mod connection;
-mod detach;
-mod listen;
+mod custody;
+pub(crate) mod detach;
+mod following;
+mod heir;
+pub(crate) mod listen;
 mod log;
-mod start;
+mod recording;
+pub(crate) mod start;
 
+use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use session_core::{
-    Clock, ErrorKind, Observer, RuntimeError, Session, SessionStore, Spawn, StoreError,
+    Clock, ErrorKind, Observer, RuntimeError, Session, SessionId, SessionStore, Spawn, StoreError,
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::instance::InstanceLock;
+use crate::keeper::{self, Inheritance, Link, Notice};
 use crate::live::{Beginning, Limits};
 use crate::place::Place;
 use crate::runtime::{Runtime, RuntimeOptions};
 use crate::wire::{PROTOCOL_VERSION, SupervisorStatus};
 
+use agent::Agents;
+use custody::WithKeeper;
 use listen::SocketFile;
 pub(crate) use log::log_line;
 pub use start::Launcher;
@@ -47,12 +57,17 @@ pub struct SupervisorOptions {
     pub place: Place,
     /// How much each session keeps.
     pub limits: Limits,
+    /// How a keeper is started: should the one that started this supervisor die, this process becomes one.
+    pub keeper: Launcher,
+    /// It stays when nothing runs and nobody is connected.
+    pub stays: bool,
 }
 
 /// A supervisor's state, shared by its connections.
 #[derive(Debug)]
 struct Supervisor {
     place: Place,
+    agents: Agents,
     runtime: Runtime,
     instance: crate::instance::Instance,
     connections: AtomicUsize,
@@ -60,15 +75,35 @@ struct Supervisor {
     leaving: RwLock<bool>,
     /// Something changed that may make the supervisor needless.
     changed: Arc<Notify>,
-    /// Somebody asked it to end.
+    /// Somebody asked it to end, with all programs.
     leave: Notify,
+    /// Somebody asked it to make room for the next one.
+    make_room: Notify,
+    /// The keeper that holds what this supervisor needs; none in tests.
+    custody: Option<Arc<WithKeeper>>,
+    /// The process of that keeper.
+    keeper: Option<u32>,
+    /// How to become it.
+    keeper_launcher: Launcher,
+    stays: bool,
+    /// The socket that clients find, for the next supervisor.
+    listener: Mutex<Option<std::os::unix::net::UnixListener>>,
+}
+
+/// Why a supervisor stops serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Departure {
+    /// Nothing is to be left.
+    ForGood,
+    /// Programs stay with the keeper, and the next supervisor takes them back.
+    ForTheNext,
 }
 
 /// Becomes the supervisor of a store and serves until it is needed no more.
 ///
-/// To be called first thing in a process of its own, which [`Launcher`] starts. `open` opens the store once this
-/// is the only instance. Standard output must be the pipe that the launcher waits on: it is told there that the
-/// supervisor is ready, or why not.
+/// To be called first thing in a process of its own, which a keeper ([`crate::keep`]) starts with its socket as
+/// standard input. `open` opens the store. Standard output is the pipe that the launcher of the keeper waits on: it is
+/// told there that the supervisor is ready, or why not.
 ///
 /// # Errors
 /// Whatever ended it early; the launcher was told.
@@ -79,13 +114,9 @@ pub fn supervise(
 ) -> Result<(), RuntimeError> {
     let report = start::Report::new();
     match prepare(options, clock, open) {
-        Ok(Some(prepared)) => {
+        Ok(prepared) => {
             report.ready();
             prepared.serve()
-        }
-        Ok(None) => {
-            report.already_there();
-            Ok(())
         }
         Err(error) => {
             report.failed(&error);
@@ -97,30 +128,29 @@ pub fn supervise(
 /// A supervisor that listens and has yet to serve.
 struct Prepared {
     supervisor: Arc<Supervisor>,
+    custody: Arc<WithKeeper>,
     listener: std::os::unix::net::UnixListener,
     socket: SocketFile,
-    lock: InstanceLock,
+    lock: Arc<InstanceLock>,
 }
 
 fn prepare(
-    SupervisorOptions { place, limits }: SupervisorOptions,
+    SupervisorOptions { place, limits, keeper, stays }: SupervisorOptions,
     clock: impl Clock + Clone + 'static,
     open: impl FnOnce() -> Result<Arc<dyn SessionStore>, StoreError>,
-) -> Result<Option<Prepared>, RuntimeError> {
+) -> Result<Prepared, RuntimeError> {
     detach::detach_from_caller(&place)?;
-    let failed = |source| RuntimeError::io("locking the instance", source);
-    let Some(lock) = InstanceLock::acquire(&place.instance_lock(), clock.now()).map_err(failed)?
-    else {
-        listen::ask_to_bind_again(&place.instance_lock());
-        return Ok(None);
-    };
+    let failed = |source| RuntimeError::io("hearing of the keeper", source);
+    let (link, inheritance) = Link::inherit().map_err(failed)?.ok_or_else(|| {
+        failed(io::Error::new(io::ErrorKind::NotConnected, "no keeper started this process"))
+    })?;
+    let Inheritance { keeper: keeper_pid, lock, listener, held } = inheritance;
     crate::os::raise_open_files();
     let store = open()?;
     let observer = Observer { now: clock.now(), live_host: Some(lock.instance.instance.clone()) };
     for lost in store.sweep(&observer)? {
         log_line(&format!("recorded session {} as {}", lost.id(), lost.status()));
     }
-    let (listener, socket) = listen::bind(&place)?;
     let changed = Arc::new(Notify::new());
     let options = RuntimeOptions {
         limits,
@@ -128,8 +158,18 @@ fn prepare(
         host: Some(lock.instance.host()),
     };
     let notice = Arc::clone(&changed);
-    let runtime = Runtime::with_notice(store, clock, options, move || notice.notify_one())?;
+    let agents = Agents::of(&place);
+    let custody = Arc::new(WithKeeper::new(link, agents.clone()));
+    let runtime = Runtime::in_custody(store, clock, options, custody.clone(), move || {
+        notice.notify_one();
+    })?;
+    let (listener, socket) = match listener {
+        Some(listener) => listen::adopt(&place, listener)?,
+        None => listen::bind(&place)?,
+    };
+    custody.link().listener(listener.as_fd());
     let supervisor = Arc::new(Supervisor {
+        agents,
         place,
         runtime,
         instance: lock.instance.clone(),
@@ -137,8 +177,22 @@ fn prepare(
         leaving: RwLock::new(false),
         changed,
         leave: Notify::new(),
+        make_room: Notify::new(),
+        custody: Some(Arc::clone(&custody)),
+        keeper: Some(keeper_pid),
+        keeper_launcher: keeper,
+        stays,
+        listener: Mutex::default(),
     });
-    Ok(Some(Prepared { supervisor, listener, socket, lock }))
+    let held_ids = held.iter().map(|held| held.id).collect();
+    let lock = Arc::new(lock);
+    let again = listener.try_clone().map_err(failed)?;
+    supervisor.listen_to_keeper(Arc::clone(&lock), again).map_err(failed)?;
+    heir::take_back(&supervisor.runtime, &custody, held);
+    supervisor.keep_trying();
+    supervisor.go_on_recording();
+    supervisor.record_missing(held_ids);
+    Ok(Prepared { supervisor, custody, listener, socket, lock })
 }
 
 impl Prepared {
@@ -146,32 +200,41 @@ impl Prepared {
         let failed = |source| RuntimeError::io("serving clients", source);
         let reactor =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let Self { supervisor, listener, socket, lock } = self;
-        let served = reactor.block_on(async {
-            let served = serve(&supervisor, listener, socket).await;
-            // Connections go on meanwhile: a program that has just started waits for its client, and whoever ended
-            // one wants to hear of it.
-            supervisor.end_all().await;
-            served
+        let Self { supervisor, custody, listener, socket, lock } = self;
+        custody.link().ready();
+        let departure = reactor.block_on(async {
+            let departure = serve(&supervisor, listener, socket).await;
+            if !matches!(departure, Ok(Departure::ForTheNext)) {
+                // Connections go on meanwhile: a program that has just started waits for its client, and whoever
+                // ended one wants to hear of it.
+                supervisor.end_all().await;
+            }
+            departure
         });
+        match departure {
+            Ok(Departure::ForTheNext) => supervisor.flush(),
+            Ok(Departure::ForGood) | Err(_) => custody.link().leave(),
+        }
         // Closes the connections that are left, which tells those who wait for the end of everything.
         drop(reactor);
-        // Last: from here on another instance may begin.
+        // Last: from here on another instance may begin, unless the keeper stays.
         drop(lock);
-        served.map_err(failed)
+        departure.map(drop).map_err(failed)
     }
 }
 
 /// Serves until there is a reason to leave; clients then find no socket, and start a new instance, which waits for
-/// the lock.
+/// the lock. While the keeper stays, so does the socket.
 async fn serve(
     supervisor: &Arc<Supervisor>,
     listener: std::os::unix::net::UnixListener,
     mut socket: SocketFile,
-) -> io::Result<()> {
+) -> io::Result<Departure> {
     let mut listener = UnixListener::from_std(listener)?;
     let served = accept_all(supervisor, &mut listener, &mut socket).await;
-    socket.remove();
+    if !matches!(served, Ok(Departure::ForTheNext)) {
+        socket.remove();
+    }
     served
 }
 
@@ -179,7 +242,7 @@ async fn accept_all(
     supervisor: &Arc<Supervisor>,
     listener: &mut UnixListener,
     socket: &mut SocketFile,
-) -> io::Result<()> {
+) -> io::Result<Departure> {
     let mut ends: [Signal; 3] = [
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -202,6 +265,7 @@ async fn accept_all(
                 if !socket.is_in_place() {
                     match listen::bind(&supervisor.place) {
                         Ok((bound, file)) => {
+                            supervisor.hand_in(&bound);
                             *listener = UnixListener::from_std(bound)?;
                             *socket = file;
                         }
@@ -209,11 +273,12 @@ async fn accept_all(
                     }
                 }
             }
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(Departure::ForTheNext),
+            _ = interrupt.recv() => return Ok(Departure::ForTheNext),
             _ = hangup.recv() => {}
-            () = supervisor.leave.notified() => return Ok(()),
-            () = supervisor.idle() => return Ok(()),
+            () = supervisor.make_room.notified() => return Ok(Departure::ForTheNext),
+            () = supervisor.leave.notified() => return Ok(Departure::ForGood),
+            () = supervisor.idle(), if !supervisor.stays => return Ok(Departure::ForGood),
         }
     }
 }
@@ -250,7 +315,7 @@ impl Supervisor {
     }
 
     fn is_needed(&self) -> bool {
-        self.connections.load(Ordering::Acquire) > 0 || self.runtime.is_busy()
+        self.connections.load(Ordering::Acquire) > 0 || self.runtime.is_busy() || self.untaken() > 0
     }
 
     /// Serves a client in a task of its own, unless it is somebody else's.
@@ -281,11 +346,40 @@ impl Supervisor {
         self.runtime.prepare(spawn)
     }
 
+    /// How many sessions the keeper holds that could not be taken back.
+    fn untaken(&self) -> usize {
+        self.custody.as_ref().map_or(0, |custody| custody.untaken().len())
+    }
+
+    /// Takes back, on a thread of its own, what could not be at first.
+    fn keep_trying(self: &Arc<Self>) {
+        let Some(custody) = self.custody.clone().filter(|_| self.untaken() > 0) else { return };
+        let supervisor = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("taking back".to_owned());
+        let work = move || heir::keep_trying(&supervisor.runtime, &custody);
+        if let Err(error) = thread.spawn(work) {
+            log_line(&format!("trying again to take sessions back: {error}"));
+        }
+    }
+
+    /// Why a session that runs is out of reach, if it is.
+    fn out_of_reach(&self, id: SessionId) -> Option<RuntimeError> {
+        let why = self.custody.as_ref()?.untaken().remove(&id)?;
+        Some(RuntimeError::Remote {
+            kind: ErrorKind::Busy,
+            message: format!("session {id} runs, and could not be taken back yet: {why}"),
+            hint: Some(
+                "`session supervisor upgrade` tries again, `session supervisor stop --force` ends it"
+                    .to_owned(),
+            ),
+        })
+    }
+
     /// Lets no program start any more, and waits for those that are just starting. While programs run
     /// and without `force`, says how many instead.
     fn begin_to_leave(&self, force: bool) -> Result<(), usize> {
         let mut leaving = self.leaving.write().unwrap_or_else(PoisonError::into_inner);
-        match self.runtime.handles().len() {
+        match self.runtime.handles().len() + self.untaken() {
             running if running > 0 && !force => Err(running),
             _ => {
                 *leaving = true;
@@ -301,9 +395,104 @@ impl Supervisor {
             // With force, nothing keeps it.
             let _nothing = supervisor.begin_to_leave(true);
             end_all(&supervisor.runtime);
+            if let Some(custody) = &supervisor.custody {
+                heir::end_untaken(custody, LAST_GRACE);
+            }
         });
         if let Err(error) = ended.await {
             log_line(&format!("ending the programs, which hang up now: {error}"));
+        }
+    }
+
+    /// Hears what the keeper says, on a thread of its own. When the keeper is gone, this process becomes it.
+    fn listen_to_keeper(
+        self: &Arc<Self>,
+        lock: Arc<InstanceLock>,
+        listener: std::os::unix::net::UnixListener,
+    ) -> io::Result<()> {
+        let Some(custody) = self.custody.clone() else { return Ok(()) };
+        let supervisor = Arc::clone(self);
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        std::thread::Builder::new().name("keeper".to_owned()).spawn(move || {
+            custody.link().clone().run(|notice| match notice {
+                Notice::EndAll => supervisor.leave.notify_one(),
+                ended => custody.heard(&ended),
+            });
+            supervisor.succeed_keeper(&custody, &lock);
+        })?;
+        Ok(())
+    }
+
+    /// Becomes the keeper, which starts another supervisor.
+    fn succeed_keeper(&self, custody: &WithKeeper, lock: &InstanceLock) {
+        // Nobody may start a program meanwhile, which would get every descriptor that is left behind.
+        let leaving = self.leaving.write().unwrap_or_else(PoisonError::into_inner);
+        if *leaving {
+            return;
+        }
+        log_line("the keeper is gone: this process takes its place");
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        let listener = listener.as_ref().map(|listener| listener.as_fd());
+        let error = keeper::succeed(lock, listener, &custody.all(), &self.keeper_launcher);
+        log_line(&format!("without a keeper, programs end with this process: {error}"));
+    }
+
+    /// Tells the keeper which program comes next: the one that is now where this one was.
+    fn name_next(&self) -> Result<(), RuntimeError> {
+        let refused = |message: String| RuntimeError::Remote {
+            kind: ErrorKind::Unsupported,
+            message,
+            hint: None,
+        };
+        let custody = self.custody.as_ref().ok_or_else(|| refused("there is no keeper".into()))?;
+        let program = crate::os::program_on_disk()
+            .map_err(|source| RuntimeError::io("looking for the program", source))?;
+        let told = custody.link().restart(&program);
+        told.map_err(|source| RuntimeError::io("telling the keeper", source))
+    }
+
+    /// Records a session from now on.
+    fn record(&self, id: SessionId) -> Result<(), RuntimeError> {
+        let handle = self.runtime.handle(id)?;
+        recording::begin(&self.place, handle, self.runtime.clock())
+    }
+
+    /// Goes on with the recordings of the supervisor before.
+    fn go_on_recording(&self) {
+        for handle in self.runtime.handles() {
+            let id = handle.id();
+            if recording::is_unfinished(&self.place, id)
+                && let Err(error) = self.record(id)
+            {
+                log_line(&format!("going on recording session {id}: {error}"));
+            }
+        }
+    }
+
+    /// Gives the keeper the socket that clients find.
+    fn hand_in(&self, listener: &std::os::unix::net::UnixListener) {
+        if let Some(custody) = &self.custody {
+            custody.link().listener(listener.as_fd());
+        }
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = listener.try_clone().ok();
+    }
+
+    /// Has programs recorded as lost that ended with the supervisor before this one.
+    fn record_missing(&self, held: BTreeSet<SessionId>) {
+        let (instance, now) = (self.instance.clone(), self.runtime.now());
+        self.runtime.recorder().post(move |store| {
+            if let Err(error) = heir::record_missing(store, &instance, &held, now) {
+                log_line(&format!("recording what was lost: {error}"));
+            }
+        });
+    }
+
+    /// Has everything on the medium that was recorded.
+    fn flush(&self) {
+        match self.runtime.recorder().call(|store| store.flush()) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log_line(&format!("flushing the store: {error}")),
+            Err(error) => log_line(&format!("flushing the store: {error}")),
         }
     }
 
@@ -312,6 +501,7 @@ impl Supervisor {
         let identity = self.place.identity();
         SupervisorStatus {
             pid: std::process::id(),
+            keeper: self.keeper,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL_VERSION,
             socket: self.place.socket(),
@@ -359,6 +549,7 @@ mod tests {
         let lock = InstanceLock::acquire(&directory.join("lock"), clock()).unwrap().unwrap();
         let store = Arc::new(MemoryStore::new());
         Arc::new(Supervisor {
+            agents: Agents::of(&place),
             place,
             runtime: Runtime::new(store, clock, RuntimeOptions::default()).unwrap(),
             instance: lock.instance.clone(),
@@ -366,6 +557,12 @@ mod tests {
             leaving: RwLock::new(false),
             changed: Arc::default(),
             leave: Notify::new(),
+            make_room: Notify::new(),
+            custody: None,
+            keeper: None,
+            keeper_launcher: Launcher { program: None, args: Vec::new() },
+            stays: false,
+            listener: Mutex::default(),
         })
     }
 

@@ -9,7 +9,7 @@ mod message;
 pub(crate) use blob::{Blob, MAX_BLOB, pieces};
 pub(crate) use frame::{Decoder, Frame, Kind, encode, header};
 pub(crate) use message::{
-    CAPABILITIES, Call, ExitMessage, Hello, HelloError, PROTOCOL_VERSION, Refusal, Reply, Request,
-    StoreIdentity,
+    CAPABILITIES, Call, EVENTS, ExitMessage, Hello, HelloError, PROTOCOL_VERSION, Refusal, Reply,
+    Request, StoreIdentity,
 };
 pub use message::{Feed, LiveSession, SupervisorStatus, ViewerSpec};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use session_core::{Status, TerminalSize};
+use session_pty::Cursor;
 
 use super::value::{LabelPair, Variable, duration, number};
 use crate::complete;
@@ -32,6 +33,9 @@ pub(crate) struct AttachArgs {
     /// Send everybody else away
     #[arg(long)]
     pub(crate) detach_others: bool,
+    /// Leave out what has scrolled off the screen; else it goes into this terminal's own history
+    #[arg(long)]
+    pub(crate) no_scrollback: bool,
     /// Run this program in a new session [default: $SHELL]
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
@@ -49,6 +53,9 @@ pub(crate) struct NewArgs {
     /// Leave it in the background, and print its name and id
     #[arg(short, long)]
     pub(crate) detach: bool,
+    /// Record it for players of terminal recordings (asciicast)
+    #[arg(long)]
+    pub(crate) record: bool,
     /// Start in this directory [default: the present one]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) workdir: Option<PathBuf>,
@@ -197,6 +204,38 @@ pub(crate) struct WaitArgs {
     /// Give up after so long
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// Print what happens to sessions, such as programs that start and end
+///
+/// The supervisor keeps the newest 4,096 events for as long as it runs. Each has a cursor; given back, it leaves out
+/// what was seen. A gap says that something may have been missed in between, as when the supervisor was another.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  session events                                what is kept, of the current session or else of all
+  session events build --follow                 until the program of build ends
+  session events --all -f --json                of all, one object a line
+  session events --json --cursor \"$CURSOR\"      what came after the last one that was seen
+
+Without --follow nothing is waited for, and no supervisor means no events.")]
+pub(crate) struct EventsArgs {
+    /// Choose the session [default: the current one, or else all]
+    #[arg(value_name = "S", add = complete::sessions())]
+    pub(crate) session: Option<String>,
+    /// Print those of all sessions, also inside one
+    #[arg(long, conflicts_with = "session")]
+    pub(crate) all: bool,
+    /// Go on with what comes, until the program ends
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Leave out everything up to the event with this cursor
+    #[arg(long, value_name = "C", value_parser = cursor)]
+    pub(crate) cursor: Option<Cursor>,
+}
+
+fn cursor(text: &str) -> Result<Cursor, String> {
+    let hint = "use the cursor of an event, as `session events --json` prints it";
+    text.parse().map_err(|_| hint.to_owned())
 }
 
 /// End the programs of sessions, and wait until they have ended

@@ -22,9 +22,21 @@ pub(crate) enum SupervisorCommand {
         #[arg(long)]
         force: bool,
     },
-    /// Be the supervisor; started by other commands when they need one
+    /// Go on with the program that is on the disk now; sessions do not notice
+    Upgrade,
+    /// Be the keeper, which starts the supervisor: for a service manager; other commands start one when they need it
+    Run {
+        /// Stay when nothing runs
+        #[arg(long)]
+        stay: bool,
+    },
+    /// Be the supervisor; started by the keeper
     #[command(hide = true)]
-    Run,
+    Serve {
+        /// Stay when nothing runs
+        #[arg(long)]
+        stay: bool,
+    },
 }
 
 /// Print a script that completes commands, names, labels and tools in your shell

@@ -34,7 +34,12 @@ pub(crate) fn run(invocation: &Invocation, args: AttachArgs) -> Result<Code, Cli
         }
         (None, None) => last_attached(invocation)?.id().to_string(),
     };
-    let sitting = Sitting { invocation, read_only: args.read_only };
+    let sitting = Sitting {
+        invocation,
+        read_only: args.read_only,
+        scrollback: if args.no_scrollback { 0 } else { invocation.plan.scrollback },
+        record: false,
+    };
     let mut attempts = ATTEMPTS;
     loop {
         attempts -= 1;

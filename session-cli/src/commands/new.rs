@@ -45,10 +45,22 @@ pub(crate) fn run(invocation: &Invocation, args: NewArgs) -> Result<Code, CliErr
     let spawn = invocation.spawn_for(wish)?;
     let mut client: Client = invocation.client_or_start()?;
     if detach {
+        if args.record {
+            client.record_spawned();
+        }
         let session = client.spawn(spawn)?;
+        if args.record {
+            say_recorded(invocation, session.id());
+        }
         return told(invocation, &session);
     }
-    Sitting::new(invocation).begin(client, spawn, AtPipe::Wait)
+    Sitting { record: args.record, ..Sitting::new(invocation) }.begin(client, spawn, AtPipe::Wait)
+}
+
+/// Says where the recording is found.
+pub(super) fn say_recorded(invocation: &Invocation, id: SessionId) {
+    let place = invocation.place.recording(id);
+    invocation.out.note(&format!("[recording to {}]", place.display()));
 }
 
 /// The child of this parent that runs this tool.

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use serde::Serialize;
-use session_core::Timestamp;
-use session_pty::{Limits, SupervisorOptions, SupervisorStatus, supervise};
+use session_core::{ErrorKind, Timestamp};
+use session_pty::{KeeperOptions, Limits, SupervisorOptions, SupervisorStatus, keep, supervise};
 
 use crate::args::SupervisorCommand;
 use crate::backend;
 use crate::error::CliError;
 use crate::exit::Code;
 use crate::invocation::Invocation;
-use crate::output::text::fields;
+use crate::output::text::{fields, number};
 use crate::system;
 
 #[derive(Serialize)]
@@ -42,6 +42,13 @@ struct Store<'a> {
 }
 
 #[derive(Serialize)]
+struct UpgradeObject<'a> {
+    supervisor_pid: u32,
+    version: &'a str,
+    sessions: usize,
+}
+
+#[derive(Serialize)]
 struct StopObject {
     stopped: bool,
 }
@@ -50,11 +57,23 @@ pub(crate) fn run(invocation: &Invocation, command: &SupervisorCommand) -> Resul
     match command {
         SupervisorCommand::Status => status(invocation),
         SupervisorCommand::Stop { force } => stop(invocation, *force),
-        SupervisorCommand::Run => {
+        SupervisorCommand::Upgrade => upgrade(invocation),
+        SupervisorCommand::Run { stay } => {
             backend::make_data_dir(&invocation.plan)?;
-            let plan = invocation.plan.clone();
+            let plan = &invocation.plan;
             let options =
-                SupervisorOptions { place: invocation.place.clone(), limits: Limits::default() };
+                KeeperOptions { place: invocation.place.clone(), supervisor: plan.serving(*stay) };
+            keep(options, system::now)?;
+            Ok(Code::Done)
+        }
+        SupervisorCommand::Serve { stay } => {
+            let plan = invocation.plan.clone();
+            let options = SupervisorOptions {
+                place: invocation.place.clone(),
+                limits: Limits::default(),
+                keeper: plan.keeping(*stay),
+                stays: *stay,
+            };
             supervise(options, system::now, move || backend::open(&plan))?;
             Ok(Code::Done)
         }
@@ -82,7 +101,7 @@ impl<'a> Running<'a> {
     fn new(status: &'a SupervisorStatus) -> Self {
         Self {
             supervisor_pid: status.pid,
-            keeper_pid: None,
+            keeper_pid: status.keeper,
             version: &status.version,
             protocol: status.protocol,
             socket: &status.socket,
@@ -97,6 +116,7 @@ impl<'a> Running<'a> {
 fn described(status: &SupervisorStatus) -> String {
     fields([
         ("process", status.pid.to_string()),
+        ("keeper", status.keeper.map_or_else(|| "-".to_owned(), |keeper| keeper.to_string())),
         ("version", format!("{} (protocol {})", status.version, status.protocol)),
         ("socket", status.socket.display().to_string()),
         ("store", format!("{} in {}", status.store_kind, status.data_dir.display())),
@@ -112,6 +132,28 @@ fn stop(invocation: &Invocation, force: bool) -> Result<Code, CliError> {
         invocation.out.object(&StopObject { stopped })?;
     } else if !stopped {
         invocation.out.note("no supervisor is running");
+    }
+    Ok(Code::Done)
+}
+
+/// Hands over to the program that is on the disk now, and waits until it serves.
+fn upgrade(invocation: &Invocation) -> Result<Code, CliError> {
+    let Some(client) = invocation.supervisor()? else {
+        return Err(CliError::new(ErrorKind::NotRunning, "no supervisor is running").hint(
+            "the next `session new` or `session attach` starts the program that is on the disk",
+        ));
+    };
+    let status = client.upgrade()?;
+    if invocation.out.is_json() {
+        let (supervisor_pid, sessions) = (status.pid, status.sessions);
+        invocation.out.object(&UpgradeObject {
+            supervisor_pid,
+            version: &status.version,
+            sessions,
+        })?;
+    } else {
+        let went_on = number(status.sessions as u64, "session");
+        invocation.out.text(&format!("version {} serves; {went_on} went on", status.version))?;
     }
     Ok(Code::Done)
 }

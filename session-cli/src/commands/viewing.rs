@@ -8,6 +8,7 @@ use session_pty::client::{
 };
 use session_pty::{Client, Feed, ViewerSpec};
 
+use super::new;
 use crate::error::CliError;
 use crate::exit::Code;
 use crate::invocation::Invocation;
@@ -18,6 +19,10 @@ use crate::output::text::{called, ended};
 pub(crate) struct Sitting<'a> {
     pub(crate) invocation: &'a Invocation,
     pub(crate) read_only: bool,
+    /// Lines of history that the terminal gets.
+    pub(crate) scrollback: usize,
+    /// What begins is recorded.
+    pub(crate) record: bool,
 }
 
 /// What a pipe does at the end of its input.
@@ -43,18 +48,24 @@ enum Ending {
 }
 
 impl<'a> Sitting<'a> {
-    pub(crate) const fn new(invocation: &'a Invocation) -> Self {
-        Self { invocation, read_only: false }
+    pub(crate) fn new(invocation: &'a Invocation) -> Self {
+        Self { invocation, read_only: false, scrollback: invocation.plan.scrollback, record: false }
     }
 
     /// Starts the program and watches it from its first byte.
     pub(crate) fn begin(
         &self,
-        client: Client,
+        mut client: Client,
         spawn: Spawn,
         at_pipe: AtPipe,
     ) -> Result<Code, CliError> {
+        if self.record {
+            client.record_spawned();
+        }
         let (session, stream) = client.spawn_watched(spawn, self.viewer(false))?;
+        if self.record {
+            new::say_recorded(self.invocation, session.id());
+        }
         let out = &self.invocation.out;
         out.detail(&format!("[{} is session {}]", called(&session), session.id()));
         self.watch(&session, stream, at_pipe)
@@ -73,13 +84,17 @@ impl<'a> Sitting<'a> {
     }
 
     fn viewer(&self, detach_others: bool) -> ViewerSpec {
-        let at_terminal = self.invocation.plan.caller.is_at_terminal();
+        let caller = &self.invocation.plan.caller;
+        let at_terminal = caller.is_at_terminal();
         ViewerSpec {
             size: terminal_size().filter(|_| at_terminal),
             read_only: self.read_only,
             terminal: at_terminal,
             feed: if at_terminal { Feed::Screen } else { Feed::Log },
             detach_others,
+            scrollback: if at_terminal { self.scrollback } else { 0 },
+            ssh_agent: caller.path("SSH_AUTH_SOCK").filter(|agent| agent.to_str().is_some()),
+            ..ViewerSpec::default()
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Config {
     pub(super) runtime_dir: Option<PathBuf>,
     /// The key that detaches, such as `C-]`.
     pub(super) detach_key: Option<String>,
+    /// Lines of history that a terminal gets when it attaches.
+    pub(super) scrollback: Option<u32>,
     /// `full` or `normal`.
     pub(super) durability: Option<String>,
 }

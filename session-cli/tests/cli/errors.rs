@@ -267,7 +267,11 @@ fn what_the_system_forbids_is_named_with_what_to_do() {
         // nobody else can reach it.
         let is_root = std::fs::metadata(home.data()).unwrap().uid() == 0;
         let program = home.path().join("session");
-        std::fs::copy(env!("CARGO_BIN_EXE_session"), &program).unwrap();
+        // By a process of its own: a program that another test starts meanwhile would have the file open for writing
+        // for a moment, and such a one cannot be executed.
+        let mut copying = std::process::Command::new("cp");
+        copying.arg(env!("CARGO_BIN_EXE_session")).arg(&program);
+        assert!(copying.status().unwrap().success());
         set(&home.path(), 0o755);
         set(&home.data(), 0o000);
         let run = |line: &str| {

@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
 
 /// The kinds of stores that everything must work with.
@@ -21,6 +22,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Home {
     directory: tempfile::TempDir,
     variables: Vec<(String, String)>,
+}
+
+/// A process that is held by more than its number.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: i64,
+    held: OwnedFd,
 }
 
 /// What came of a command.
@@ -151,15 +159,22 @@ impl Home {
         assert_eq!(ran.code, 0, "{ran:?}");
     }
 
-    /// Kills the supervisor, and waits until it is gone.
-    pub(crate) fn kill_supervisor(&self) {
-        let pid = self.json("supervisor status")["supervisor_pid"].as_i64().unwrap();
-        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-        let watch = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-        let mut fds = [rustix::event::PollFd::new(&watch, rustix::event::PollFlags::IN)];
-        let timeout = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
-        assert_eq!(rustix::event::poll(&mut fds, Some(&timeout)).unwrap(), 1);
+    /// The supervisor and its keeper, as they are now.
+    pub(crate) fn processes(&self) -> (Process, Process) {
+        let status = self.json("supervisor status");
+        let of = |name: &str| Process::held(status[name].as_i64().unwrap());
+        (of("supervisor_pid"), of("keeper_pid"))
+    }
+
+    /// Kills the supervisor and its keeper, and waits until both are gone.
+    pub(crate) fn kill_supervisor_and_keeper(&self) {
+        let (supervisor, keeper) = self.processes();
+        // Or it would become the keeper.
+        supervisor.signal(Signal::STOP);
+        keeper.signal(Signal::KILL);
+        keeper.wait();
+        supervisor.signal(Signal::KILL);
+        supervisor.wait();
     }
 
     /// Every file and directory with its mode, apart from what SQLite keeps beside a database for readers.
@@ -169,6 +184,33 @@ impl Home {
         found.retain(|file| !file.contains("session.db-"));
         found.sort();
         found
+    }
+}
+
+impl Process {
+    #[track_caller]
+    pub(crate) fn held(pid: i64) -> Self {
+        let number = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        Self { pid, held: pidfd_open(number, PidfdFlags::empty()).unwrap() }
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        pidfd_send_signal(&self.held, signal).unwrap();
+    }
+
+    /// Waits for its end, which must come in time.
+    #[track_caller]
+    pub(crate) fn wait(&self) {
+        let mut fds = [rustix::event::PollFd::new(&self.held, rustix::event::PollFlags::IN)];
+        let timeout = rustix::event::Timespec { tv_sec: 20, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut fds, Some(&timeout)).unwrap(), 1);
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        let mut fds = [rustix::event::PollFd::new(&self.held, rustix::event::PollFlags::IN)];
+        let now = rustix::event::Timespec::default();
+        rustix::event::poll(&mut fds, Some(&now)).unwrap() == 0
     }
 }
 

@@ -114,7 +114,7 @@ fn the_doctor_finds_a_healthy_place_healthy() {
     assert_eq!(report["healthy"], true, "{report}");
     let text = home.ok("doctor");
     assert!(text.contains("supervisor.log") && text.contains("1 sessions"), "{text}");
-    home.kill_supervisor();
+    home.kill_supervisor_and_keeper();
     let text = home.ok("doctor");
     assert!(text.contains("warn") && text.contains("left of a dead one"), "{text}");
 }
@@ -130,7 +130,7 @@ fn every_command_has_a_manual_page() {
         let text = std::fs::read_to_string(directory.join(page)).unwrap();
         assert!(text.contains(".TH"), "{page}");
     }
-    assert!(!directory.join("session-supervisor-run.1").exists());
+    assert!(!directory.join("session-supervisor-serve.1").exists());
 }
 
 #[test]

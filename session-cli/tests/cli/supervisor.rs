@@ -64,7 +64,7 @@ fn what_a_killed_supervisor_held_is_lost_and_its_name_is_free() {
     for store in ["sqlite", "jsonl"] {
         let home = Home::with_store(store);
         home.start("x", "read go");
-        home.kill_supervisor();
+        home.kill_supervisor_and_keeper();
         let shown = home.json("show x")["session"].clone();
         assert_eq!(
             (shown["process"]["state"].as_str(), shown["status"].as_str()),
@@ -81,7 +81,7 @@ fn what_a_killed_supervisor_held_is_lost_and_its_name_is_free() {
         assert_eq!(sessions.len(), 2, "{sessions:?}");
 
         // A writer that needs no supervisor records it as well.
-        home.kill_supervisor();
+        home.kill_supervisor_and_keeper();
         home.ok("create x");
         home.ok("rm x");
     }
@@ -97,7 +97,7 @@ fn a_supervisor_says_what_it_is_and_ends_when_told() {
     let status = home.json("supervisor status");
     assert_eq!((status["running"].as_bool(), status["sessions"].as_i64()), (Some(true), Some(1)));
     assert_eq!(status["store"]["kind"], "sqlite");
-    assert!(status["keeper_pid"].is_null() && status["started_at"].is_string(), "{status}");
+    assert!(status["keeper_pid"].is_i64() && status["started_at"].is_string(), "{status}");
     let ran = home.run(["supervisor", "stop", "--json"]);
     assert_eq!((ran.code, ran.error()["kind"].as_str()), (5, Some("still-running")));
     home.ok("supervisor stop --force");
@@ -186,6 +186,41 @@ fn a_supervisor_that_listens_elsewhere_is_named() {
     assert_eq!(home.json("show x")["session"]["process"]["state"], "running", "it is not lost");
     assert_eq!(home.run(["doctor"]).code, 1);
     home.set("SESSION_RUNTIME_DIR", &run);
+}
+
+#[test]
+fn events_come_over_the_wire_as_documented() {
+    let home = Home::new();
+    home.start("x", "read go; exit 7");
+    let x = id_of(&home, "x");
+    let mut stream = greeted(&home);
+    let mut call = |id: u32, session: &str, cursor: &str, follow: bool| {
+        let call = format!(
+            r#"{{"id":{id},"call":{{"events":{{"session":{session},"cursor":{cursor},"follow":{follow}}}}}}}"#
+        );
+        stream.write_all(&frame(0x02, &call)).unwrap();
+        let (kind, reply) = next_frame(&mut stream);
+        assert_eq!(kind, 0x03);
+        serde_json::from_str::<serde_json::Value>(&reply).unwrap()
+    };
+    let kept = call(1, "null", "null", false)["ok"].clone();
+    assert_eq!(kept.as_array().unwrap().len(), 1, "{kept}");
+    assert_eq!((&kept[0]["type"], &kept[0]["data"]["name"]), (&"created".into(), &"x".into()));
+    let refused = call(2, "null", r#""nonsense""#, false)["error"].clone();
+    assert_eq!(refused["kind"], "usage");
+    assert!(refused["message"].as_str().unwrap().contains("nonsense"), "{refused}");
+    // From the last event on, nothing is to be told but the end.
+    let (session, cursor) = (format!(r#""{x}""#), kept[0]["cursor"].to_string());
+    assert_eq!(call(3, &session, &cursor, true)["ok"], kept[0]["cursor"]);
+    home.ok("send x --enter");
+    let (kind, event) = next_frame(&mut stream);
+    let event: serde_json::Value = serde_json::from_str(&event).unwrap();
+    assert_eq!(
+        (kind, &event["type"], &event["session"]),
+        (0x27, &"exited".into(), &kept[0]["session"])
+    );
+    assert_eq!(next_frame(&mut stream), (0x27, String::new()));
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "then it closes");
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn a_supervisor_that_dies_leaves_the_terminal_usable_and_says_so() {
     let home = Home::new();
     let mut terminal = Terminal::open(&home, (80, 24), "session attach x -- sh; echo left with $?");
     terminal.shows("$");
-    home.kill_supervisor();
+    home.kill_supervisor_and_keeper();
     terminal.shows("left with 1");
     assert!(terminal.text().contains("x was lost"), "{}", terminal.text());
 }

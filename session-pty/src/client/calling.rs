@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use session_core::RuntimeError;
 
-use super::Client;
+use super::{Client, is_broken};
 use crate::wire::{Blob, Call, Frame, Kind, Reply, Request, encode, pieces};
 
 /// The most bytes that are accepted with one reply.
@@ -38,6 +38,25 @@ impl Client {
                 Err(RuntimeError::Timeout { what: "the supervisor's answer" })
             }
             answer => answer,
+        }
+    }
+
+    /// As [`Self::call_for_blob`], of what may be asked twice: when the supervisor dies over it, the next one is asked.
+    pub(super) fn call_again<T: DeserializeOwned>(
+        &mut self,
+        call: &Call,
+    ) -> Result<(T, Vec<u8>), RuntimeError> {
+        loop {
+            match self.call_for_blob(call.clone()) {
+                Err(RuntimeError::Io { operation, source }) if is_broken(&source) => {
+                    let place = self.place.clone();
+                    match Self::connect(&place)? {
+                        Some(next) => *self = next,
+                        None => return Err(RuntimeError::Io { operation, source }),
+                    }
+                }
+                answer => return answer,
+            }
         }
     }
 
@@ -111,11 +130,17 @@ mod tests {
     use session_core::ErrorKind;
 
     use super::*;
+    use crate::place::Place;
     use crate::wire::Decoder;
 
     fn connected() -> (Client, UnixStream) {
         let (stream, supervisor) = UnixStream::pair().unwrap();
-        (Client { stream, decoder: Decoder::default(), calls: 0 }, supervisor)
+        let place = Place::new("/data".into(), "/run".into(), "sqlite");
+        let decoder = Decoder::default();
+        (
+            Client { place, stream, decoder, calls: 0, capabilities: Vec::new(), records: false },
+            supervisor,
+        )
     }
 
     fn reply(text: &str) -> Vec<u8> {

@@ -1,12 +1,14 @@
 //! The first words on a connection: whether what answers is the supervisor of this place.
 
 use std::io::{self, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_core::{ErrorKind, RuntimeError};
 
 use super::Client;
+use crate::instance::Instance;
 use crate::place::Place;
+use crate::supervisor::listen::ask_to_bind_again;
 use crate::wire::{
     CAPABILITIES, Frame, Hello, HelloError, Kind, PROTOCOL_VERSION, Refusal, Reply, encode,
 };
@@ -14,8 +16,14 @@ use crate::wire::{
 /// How long a supervisor may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// After how long without a word it is looked whether there is anybody.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How long a supervisor that was given up may take when it is tried once more.
+const SECOND_CHANCE: Duration = Duration::from_secs(2);
+
 impl Client {
-    /// Says hello and checks the answer.
+    /// Says hello, checks the answer, and remembers what the supervisor can do.
     pub(super) fn greet(&mut self, place: &Place) -> Result<(), RuntimeError> {
         let failed = |source| RuntimeError::io("greeting the supervisor", source);
         let hello = Hello {
@@ -26,19 +34,59 @@ impl Client {
         };
         let hello = serde_json::to_vec(&hello).map_err(|error| failed(error.into()))?;
         self.stream.write_all(&encode(Kind::Hello, &hello)).map_err(failed)?;
-        self.stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(failed)?;
-        let frame = self.frame().map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => RuntimeError::Timeout { what: "the supervisor's hello" },
-            io::ErrorKind::InvalidData => stranger(place),
-            _ => failed(error),
-        })?;
+        let frame = self.hello(place)?;
         self.stream.set_read_timeout(None).map_err(failed)?;
-        check_hello(place, &frame)
+        self.capabilities = check_hello(place, &frame)?.capabilities;
+        Ok(())
+    }
+
+    /// Waits for the answer. Where the keeper has given up starting supervisors, it is asked to try once more.
+    fn hello(&mut self, place: &Place) -> Result<Frame, RuntimeError> {
+        let failed = |source| RuntimeError::io("greeting the supervisor", source);
+        let lock = place.instance_lock();
+        let (begun, mut asked) = (Instant::now(), None);
+        self.stream.set_read_timeout(Some(LOOK_AGAIN)).map_err(failed)?;
+        loop {
+            match self.frame() {
+                Ok(frame) => return Ok(frame),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(stranger(place));
+                }
+                Err(error) => return Err(failed(error)),
+            }
+            let given_up = Instance::alive(&lock).ok().flatten().and_then(|it| it.given_up);
+            match (given_up, asked) {
+                (Some(_), None) => {
+                    ask_to_bind_again(&lock);
+                    asked = Some(Instant::now());
+                }
+                (Some(why), Some(asked)) if asked.elapsed() >= SECOND_CHANCE => {
+                    return Err(given_up_on(place, &why));
+                }
+                _ if begun.elapsed() >= HELLO_TIMEOUT => {
+                    return Err(RuntimeError::Timeout { what: "the supervisor's hello" });
+                }
+                _ => {}
+            }
+        }
     }
 }
 
-/// Whether what answered is the supervisor of this place.
-fn check_hello(place: &Place, frame: &Frame) -> Result<(), RuntimeError> {
+/// The keeper lives and has no supervisor any more.
+fn given_up_on(place: &Place, why: &str) -> RuntimeError {
+    RuntimeError::Remote {
+        kind: ErrorKind::StartFailed,
+        message: format!("no supervisor comes up: {why}"),
+        hint: Some(format!(
+            "programs go on, and every command tries again; {} says why",
+            place.log().display()
+        )),
+    }
+}
+
+/// The hello of the supervisor of this place, if that is what answered.
+fn check_hello(place: &Place, frame: &Frame) -> Result<Hello, RuntimeError> {
     if frame.kind == Kind::Reply {
         let refusal = serde_json::from_slice::<Reply>(&frame.payload).ok().and_then(|it| it.error);
         return Err(refusal.map_or_else(|| stranger(place), Refusal::into_error));
@@ -67,7 +115,7 @@ fn check_hello(place: &Place, frame: &Frame) -> Result<(), RuntimeError> {
             hint: Some("choose another --runtime-dir".to_owned()),
         });
     }
-    Ok(())
+    Ok(hello)
 }
 
 fn stranger(place: &Place) -> RuntimeError {

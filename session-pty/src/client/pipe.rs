@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use session_core::{Exit, RuntimeError};
 
-use crate::stream::{StreamEvent, ViewerStream, deadline_after};
+use crate::stream::{StreamEvent, Typist, ViewerStream, deadline_after};
 
 /// What to do at the end of standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn attach_pipe(
 ) -> Result<PipeEnd, RuntimeError> {
     let failed = |source| RuntimeError::io("watching through a pipe", source);
     let (mut input_ended, ended) = UnixStream::pair().map_err(failed)?;
-    let typist = stream.try_clone().map_err(failed)?;
+    let typist = stream.typist().map_err(failed)?;
     std::thread::Builder::new()
         .name("typing".to_owned())
         .spawn(move || type_input(typist, at_end, ended))
@@ -70,7 +70,7 @@ pub fn attach_pipe(
         .map_err(failed)?;
     let end = follow(&mut stream, at_end, &mut input_ended, &pieces);
     // The typing thread may have the stream open for ever; for the supervisor, this viewer is gone now.
-    let _closed_already = rustix::net::shutdown(&stream, rustix::net::Shutdown::Both);
+    stream.close();
     drop(pieces);
     // A panic of the writer was reported by the hook; an error means that nobody reads any more.
     let _nobody_reads = writer.join();
@@ -149,8 +149,11 @@ fn follow(
             }
         }
         if heard && !stream.receive().map_err(failed)? {
-            end.closed = !leaving.is_some_and(|leaving| leaving.said);
-            return Ok(end);
+            let said = leaving.as_ref().is_some_and(|leaving| leaving.said);
+            if said || !stream.resume(leaving.as_ref().and_then(|leaving| leaving.deadline))? {
+                end.closed = !said;
+                return Ok(end);
+            }
         }
     }
 }
@@ -189,7 +192,7 @@ impl Leaving {
 }
 
 /// Types standard input to its end. The dropped end of the pair tells that it is over.
-fn type_input(mut stream: ViewerStream, at_end: AtEndOfInput, _ended: UnixStream) {
+fn type_input(stream: Typist, at_end: AtEndOfInput, _ended: UnixStream) {
     let mut buffer = [0; 16 << 10];
     let mut input = io::stdin().lock();
     loop {

@@ -3,6 +3,7 @@
 mod display;
 mod modes;
 mod pending;
+mod returning;
 mod signals;
 mod watching;
 

@@ -15,7 +15,9 @@ use super::input::Origin;
 use super::typing::Typing;
 use super::viewer::{Painted, Viewer};
 use super::{Shared, lock, timespec};
-use crate::screen::RESTORE;
+use crate::events::Happening;
+use crate::output::Kept;
+use crate::screen::{RESTORE, Screen};
 use crate::wire::{Feed, Frame, Kind, ViewerSpec};
 
 /// How long viewers may take to fetch the last bytes of a program that has ended.
@@ -65,9 +67,17 @@ impl Audience {
         if newcomer.can_lead() && self.leader().is_none() {
             self.give_size(newcomer.spec.size);
         }
+        let (watches, read_only, size) =
+            (newcomer.watches(), newcomer.spec.read_only, newcomer.spec.size);
+        // Whoever sees something is counted already.
+        self.shared.viewers.store(self.watching() + usize::from(watches), Ordering::Release);
         introduce(&self.shared, &mut newcomer);
         self.viewers.push(newcomer);
         self.conclude();
+        if watches {
+            let viewers = self.watching();
+            self.shared.news.tell(Happening::Attached { read_only, size, viewers });
+        }
         // What it sent right behind its request is in the decoder already and will not make the socket readable.
         self.act_on_frames(self.viewers.len() - 1, typing);
     }
@@ -188,7 +198,9 @@ impl Audience {
             return false;
         }
         self.shared.emulator.resize(size);
-        *lock(&self.shared.size) = size;
+        if std::mem::replace(&mut *lock(&self.shared.size), size) != size {
+            self.shared.news.tell(Happening::Resized(size));
+        }
         for viewer in &mut self.viewers {
             if viewer.spec.feed == Feed::Screen {
                 introduce(&self.shared, viewer);
@@ -233,13 +245,16 @@ impl Audience {
 
     /// Forgets those who have left. When the leader was among them, the next one's size counts.
     fn remove_gone(&mut self) {
-        let mut left = None;
+        let (mut left, before) = (None, self.watching());
         self.viewers.retain(|viewer| {
             if viewer.is_gone() && viewer.can_lead() {
                 left = left.max(Some(viewer.typed));
             }
             !viewer.is_gone()
         });
+        for viewers in (self.watching()..before).rev() {
+            self.shared.news.tell(Happening::Detached { viewers });
+        }
         if let Some(next) = self.leader()
             && left.is_some_and(|turn| turn >= self.viewers[next].typed)
         {
@@ -247,10 +262,13 @@ impl Audience {
         }
     }
 
+    fn watching(&self) -> usize {
+        self.viewers.iter().filter(|viewer| viewer.watches()).count()
+    }
+
     /// Draws every conclusion from who watches what, in one place.
     fn conclude(&self) {
-        let watching = self.viewers.iter().filter(|viewer| viewer.watches()).count();
-        self.shared.viewers.store(watching, Ordering::Release);
+        self.shared.viewers.store(self.watching(), Ordering::Release);
         // A leader's terminal that sees the raw bytes answers what they ask. Otherwise the emulator does.
         let heard = self.leader().is_some_and(|leader| self.viewers[leader].hears());
         self.shared.emulator.set_answering(!heard);
@@ -278,6 +296,27 @@ pub(super) fn tell_end(shared: &Shared, stream: UnixStream, spec: ViewerSpec, ex
     }
 }
 
+/// Serves a viewer that comes back after the end, from what is kept. Waits for it, not for ever.
+pub(super) fn tell_kept(kept: &Kept, stream: UnixStream, spec: ViewerSpec, exit: Exit) {
+    if stream.set_nonblocking(true).is_ok() {
+        let mut viewer = Viewer::new(stream, spec, b"", usize::MAX);
+        viewer.resized(kept.size);
+        match viewer.spec.feed {
+            Feed::Screen => {
+                let mut screen = Screen::new(kept.size, viewer.spec.scrollback);
+                screen.feed(&kept.screen);
+                viewer.screen(&screen.replay(viewer.spec.scrollback, usize::MAX));
+            }
+            Feed::Log | Feed::Output => {
+                viewer.replay(&kept.since(viewer.spec.from.unwrap_or(0)));
+            }
+            Feed::Events => {}
+        }
+        viewer.exited(exit);
+        see_off(&mut vec![viewer]);
+    }
+}
+
 /// Gives a viewer what it needs to go on from here.
 fn introduce(shared: &Shared, viewer: &mut Viewer) {
     let size = *lock(&shared.size);
@@ -285,9 +324,16 @@ fn introduce(shared: &Shared, viewer: &mut Viewer) {
     viewer.painted = None;
     match viewer.spec.feed {
         Feed::Screen if viewer.needs_frames(size) => paint(shared, viewer),
-        Feed::Screen => viewer.screen(&shared.emulator.snapshot_for_viewer()),
-        Feed::Log => viewer.replay(&lock(&shared.journal).bytes()),
-        Feed::Output | Feed::Events => {}
+        Feed::Screen => {
+            // Once: its terminal has it from then on.
+            let scrollback = std::mem::take(&mut viewer.spec.scrollback);
+            viewer.screen(&shared.emulator.snapshot_for_viewer(scrollback));
+        }
+        Feed::Log => viewer.replay(&shared.journal.since(viewer.spec.from.unwrap_or(0))),
+        Feed::Output => {
+            viewer.replay(&shared.journal.since(viewer.spec.from.unwrap_or(u64::MAX)));
+        }
+        Feed::Events => {}
     }
 }
 
@@ -308,7 +354,7 @@ fn catch_up(shared: &Shared, viewer: &mut Viewer, now: bool) {
         return;
     }
     if viewer.has_gap() {
-        viewer.tell_gap(&shared.emulator.snapshot_for_viewer());
+        viewer.tell_gap(&shared.emulator.snapshot_for_viewer(0));
     }
     let (Some(size), Some(painted)) = (viewer.spec.size, &mut viewer.painted) else { return };
     if painted.stale {

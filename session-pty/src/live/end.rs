@@ -35,17 +35,11 @@ pub(super) fn kill(shared: &Shared) {
 fn signal_groups(shared: &Shared, signal: Signal) {
     // Held while signalling: the process cannot be reaped, so its number cannot become somebody else's.
     let leader = lock(&shared.leader);
-    let Some(program) = *leader else { return };
+    let Some(program) = &*leader else { return };
     let foreground = lock(&shared.terminal)
         .as_ref()
-        .and_then(|terminal| rustix::termios::tcgetpgrp(terminal.as_fd()).ok())
-        .filter(|&group| group != program);
-    for group in foreground.into_iter().chain([program]) {
-        for signal in [signal, Signal::CONT] {
-            // A group that is gone already needs no signal.
-            let _gone = rustix::process::kill_process_group(group, signal);
-        }
-    }
+        .and_then(|terminal| rustix::termios::tcgetpgrp(terminal.as_fd()).ok());
+    program.signal_groups(foreground, signal);
 }
 
 /// Ends what is left of the program's terminal session: background jobs have groups of their own.

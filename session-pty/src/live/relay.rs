@@ -9,19 +9,25 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
-use session_core::{Exit, TerminalSize};
+use session_core::TerminalSize;
 
 use super::audience::Audience;
+use super::journal::Writer;
+use super::leader::Leader;
 use super::typing::{Call, QUIET, Typing};
 use super::{Limits, OnEnd, Remains, Shared, lock, timespec};
+use crate::output::Kept;
+use crate::supervisor::log_line;
 use crate::wire::ViewerSpec;
 
-/// Output is gathered up to this many bytes before it is passed on: the terminal hands out four kilobytes at a
-/// time, and one write per read would double the work.
-const BATCH: usize = 64 << 10;
+/// What is read from a viewer at once.
+const HEARD: usize = 64 << 10;
+
+/// Without memory for what the program writes, the program waits; so long until there is another look.
+const STARVED: Duration = Duration::from_millis(500);
 
 /// Batches that are read after the program's end. Others that hold the terminal may go on writing for ever.
 const LAST_BATCHES: usize = 256;
@@ -46,8 +52,10 @@ pub(super) struct Relay {
     pub(super) limits: Limits,
     pub(super) master: OwnedFd,
     pub(super) slave: OwnedFd,
-    pub(super) child: std::process::Child,
-    pub(super) exit_watch: OwnedFd,
+    pub(super) leader: Leader,
+    pub(super) journal: Writer,
+    /// When to look again whether there is memory for output.
+    pub(super) starved: Option<Instant>,
     pub(super) wakeups: UnixStream,
     pub(super) commands: Receiver<Command>,
     pub(super) audience: Audience,
@@ -71,7 +79,7 @@ pub(super) fn wake(mut waker: &UnixStream) {
 impl Relay {
     /// Runs until the program has ended and its viewers know.
     pub(super) fn run(mut self, on_end: OnEnd) {
-        let mut buffer = vec![0; BATCH];
+        let mut buffer = vec![0; HEARD];
         // Should this thread fail, its program must not go on unwatched and recorded as running.
         let relayed = catch_unwind(AssertUnwindSafe(|| self.relay(&mut buffer)));
         if relayed.is_err() {
@@ -85,7 +93,7 @@ impl Relay {
         loop {
             let ready = self.poll();
             if ready.output {
-                self.relay_output(buffer);
+                self.relay_output();
             }
             // Before anything that may add or remove viewers: these are their places in the list.
             for index in ready.viewers {
@@ -105,10 +113,13 @@ impl Relay {
 
     fn poll(&self) -> Ready {
         let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let starved = self.starved.map(|until| until.saturating_duration_since(Instant::now()));
+        let mut interest = self.typing.interest();
+        interest.set(PollFlags::IN, starved.is_none());
         let mut fds = vec![
             readable(self.wakeups.as_fd()),
-            readable(self.exit_watch.as_fd()),
-            PollFd::new(&self.master, self.typing.interest() | PollFlags::IN),
+            readable(self.leader.watch()),
+            PollFd::new(&self.master, interest),
         ];
         let hears = self.typing.has_room();
         for viewer in self.audience.viewers() {
@@ -121,7 +132,7 @@ impl Relay {
             }
             fds.push(PollFd::from_borrowed_fd(viewer.stream.as_fd(), interest));
         }
-        let again = [self.typing.look_again_after(), self.audience.look_again_after()];
+        let again = [self.typing.look_again_after(), self.audience.look_again_after(), starved];
         let timeout = again.into_iter().flatten().min().map(timespec);
         let polled = rustix::event::poll(&mut fds, timeout.as_ref());
         let has = |index: usize, flags| polled.is_ok() && fds[index].revents().intersects(flags);
@@ -129,28 +140,30 @@ impl Relay {
         Ready {
             woken: has(0, input),
             exited: has(1, input),
-            output: has(2, input),
+            output: has(2, input) || starved.is_some_and(|left| left.is_zero()),
             viewers: (0..fds.len() - 3).filter(|index| has(3 + index, input)).collect(),
         }
     }
 
     /// Reads what the program wrote, up to one batch, and passes it on.
-    fn relay_output(&mut self, buffer: &mut [u8]) -> bool {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match rustix::io::read(&self.master, &mut buffer[filled..]) {
-                Ok(0) | Err(_) => break,
-                Ok(len) => filled += len,
+    fn relay_output(&mut self) -> bool {
+        let emulator = &self.shared.emulator;
+        let room = if self.journal.has_room() { Ok(()) } else { emulator.make_room() };
+        let batch = match room.and_then(|()| self.journal.read(&self.master)) {
+            Ok(batch) => batch,
+            Err(error) => {
+                log_line(&format!("{}: no memory for output: {error}", self.shared.id));
+                self.starved = Some(Instant::now() + STARVED);
+                return false;
             }
-        }
-        if filled == 0 {
+        };
+        self.starved = None;
+        if batch.is_empty() {
             return false;
         }
-        let bytes = &buffer[..filled];
-        lock(&self.shared.journal).append(bytes);
         *lock(&self.shared.last_output) = Instant::now();
-        self.audience.output(bytes);
-        self.shared.emulator.push(bytes);
+        self.audience.output(self.journal.bytes(batch.clone()));
+        emulator.push(batch.end);
         true
     }
 
@@ -181,11 +194,11 @@ impl Relay {
 
     /// The program has ended: collects what it left, has it recorded, tells everybody.
     pub(super) fn finish(mut self, buffer: &mut [u8], on_end: OnEnd) {
-        let exit = self.reap();
+        let exit = self.leader.exit();
         let last_words = AssertUnwindSafe(|| {
             // What it wrote before its end is still in the terminal.
             for _ in 0..LAST_BATCHES {
-                if !self.relay_output(buffer) {
+                if !self.relay_output() {
                     break;
                 }
             }
@@ -194,8 +207,11 @@ impl Relay {
         });
         let (size, screen) =
             catch_unwind(last_words).unwrap_or_else(|_| (*lock(&self.shared.size), Vec::new()));
-        let log = lock(&self.shared.journal).bytes();
-        (on_end.record)(Remains { id: self.shared.id, exit, log, screen, size });
+        let (log, written) = (self.shared.journal.bytes(), self.shared.journal.written());
+        let kept = Kept { log, written, screen, size };
+        // Before the program is reaped: should this process end in between, somebody else still learns how it ended.
+        (on_end.record)(Remains { id: self.shared.id, exit, kept });
+        self.reap();
         *lock(&self.shared.terminal) = None;
         *lock(&self.shared.end) = Some(exit);
         self.shared.ended.notify_all();
@@ -211,19 +227,10 @@ impl Relay {
         drop(on_end.until_all_left);
     }
 
-    /// Collects the exit status. From here on the process number may belong to somebody else.
-    fn reap(&mut self) -> Exit {
-        use std::os::unix::process::ExitStatusExt as _;
-        let mut leader = lock(&self.shared.leader);
-        let status = self.child.wait();
-        *leader = None;
-        match status {
-            Ok(status) => match (status.code(), status.signal()) {
-                (Some(code), _) => Exit::Code(code),
-                (None, Some(signal)) => Exit::Signal(signal),
-                (None, None) => Exit::Unknown,
-            },
-            Err(_) => Exit::Unknown,
-        }
+    /// Lets go of the program, which has ended. From here on its number may belong to somebody else.
+    fn reap(&mut self) {
+        let mut target = lock(&self.shared.leader);
+        self.leader.reap();
+        *target = None;
     }
 }

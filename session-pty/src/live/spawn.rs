@@ -3,12 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 
+use pty_process::blocking::{Pts, Pty};
+use rustix::process::Pid;
 use session_core::TerminalSize;
+
+use super::leader::Leader;
 
 /// What to start and in which surroundings. Its `Debug` form keeps the values of the environment to itself.
 pub(crate) struct Program {
@@ -38,17 +41,21 @@ impl fmt::Debug for Program {
     }
 }
 
+/// A terminal on which nothing runs yet.
+pub(super) struct Terminal {
+    pty: Pty,
+    pts: Pts,
+    /// Kept open, so that the terminal does not report a hang-up whenever no program holds it for a moment, and
+    /// to ask what was typed and not yet read.
+    slave: OwnedFd,
+}
+
 /// A started program with both ends of its terminal.
 #[derive(Debug)]
 pub(super) struct Started {
-    pub(super) child: Child,
-    /// Becomes readable when the child ends.
-    pub(super) exit_watch: OwnedFd,
+    pub(super) leader: Leader,
+    pub(super) pid: Pid,
     pub(super) master: OwnedFd,
-    /// The master once more, for those who are not the relay.
-    pub(super) terminal: OwnedFd,
-    /// Kept open, so that the terminal does not report a hang-up whenever no program holds it for a moment, and
-    /// to ask what was typed and not yet read.
     pub(super) slave: OwnedFd,
 }
 
@@ -87,15 +94,31 @@ fn executable(file: PathBuf) -> io::Result<PathBuf> {
     Ok(file)
 }
 
-impl Program {
-    /// Starts it: leader of a session of its own, with a new terminal as its controlling one.
-    pub(super) fn start(self) -> io::Result<Started> {
+impl Terminal {
+    /// A new terminal of this size.
+    pub(super) fn open(size: TerminalSize) -> io::Result<Self> {
         let (pty, pts) = pty_process::blocking::open().map_err(io_error)?;
-        pty.resize(pty_process::Size::new(self.size.rows(), self.size.cols())).map_err(io_error)?;
+        pty.resize(pty_process::Size::new(size.rows(), size.cols())).map_err(io_error)?;
         let slave = rustix::io::fcntl_dupfd_cloexec(&pts, 3)?;
-        let terminal = rustix::io::fcntl_dupfd_cloexec(&pty, 3)?;
-        let flags = rustix::fs::fcntl_getfl(&pty)?;
-        rustix::fs::fcntl_setfl(&pty, flags | rustix::fs::OFlags::NONBLOCK)?;
+        Ok(Self { pty, pts, slave })
+    }
+
+    /// The side of whoever shows it.
+    pub(super) fn master(&self) -> BorrowedFd<'_> {
+        self.pty.as_fd()
+    }
+
+    /// The side of programs.
+    pub(super) fn slave(&self) -> BorrowedFd<'_> {
+        self.slave.as_fd()
+    }
+}
+
+impl Program {
+    /// Starts it: leader of a session of its own, with the terminal as its controlling one.
+    pub(super) fn start(self, terminal: Terminal) -> io::Result<Started> {
+        let Terminal { pty, pts, slave } = terminal;
+        never_block(&pty)?;
         let mut argv = self.argv.iter();
         let command = pty_process::blocking::Command::new(&self.file)
             .arg0(argv.next().map_or_else(|| self.file.as_os_str(), OsStr::new))
@@ -104,10 +127,12 @@ impl Program {
             .envs(self.environment)
             .current_dir(&self.workdir);
         let mut child = surroundings::apply(command, self.umask).spawn(pts).map_err(io_error)?;
+        let pid = Pid::from_child(&child);
         // From here on a failure must not leave the program behind, unwatched.
-        match crate::os::exit_watch(rustix::process::Pid::from_child(&child)) {
-            Ok(exit_watch) => {
-                Ok(Started { child, exit_watch, master: OwnedFd::from(pty), terminal, slave })
+        match crate::os::exit_watch(pid) {
+            Ok(watch) => {
+                let leader = Leader::Child { child, watch };
+                Ok(Started { leader, pid, master: OwnedFd::from(pty), slave })
             }
             Err(error) => {
                 child.kill()?;
@@ -116,6 +141,12 @@ impl Program {
             }
         }
     }
+}
+
+/// Reading from a terminal that has nothing, and writing to one that is full, fail at once from here on.
+pub(super) fn never_block(terminal: impl AsFd) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(&terminal)?;
+    Ok(rustix::fs::fcntl_setfl(&terminal, flags | rustix::fs::OFlags::NONBLOCK)?)
 }
 
 /// What a program inherits from its caller rather than from this process.

@@ -85,6 +85,10 @@ impl Viewer {
 
     /// Whether it sees what the program does, rather than only being told that it ended.
     pub(super) fn watches(&self) -> bool {
+        self.gets_output() && !self.spec.uncounted
+    }
+
+    fn gets_output(&self) -> bool {
         self.spec.feed != Feed::Events
     }
 
@@ -103,7 +107,7 @@ impl Viewer {
 
     /// Raw bytes from the program: sent at once as far as the socket takes them, else queued, else left out.
     pub(super) fn output(&mut self, bytes: &[u8]) {
-        if self.gone || !self.watches() || self.painted.is_some() {
+        if self.gone || !self.gets_output() || self.painted.is_some() {
             return;
         }
         if let Some(missed) = &mut self.missed {
@@ -181,7 +185,12 @@ impl Viewer {
     }
 
     /// Everything that was said so far, as the first thing that a viewer gets. It may exceed the bound once.
-    pub(super) fn replay(&mut self, bytes: &[u8]) {
+    pub(super) fn replay(&mut self, (position, bytes): &(u64, Vec<u8>)) {
+        let asked = self.spec.from.unwrap_or(*position).min(*position);
+        self.frame(Kind::Position, &asked.to_le_bytes());
+        if asked < *position {
+            self.frame(Kind::Gap, &(position - asked).to_le_bytes());
+        }
         for chunk in bytes.chunks(CHUNK) {
             self.enqueue(encode(Kind::Output, chunk));
         }

@@ -54,10 +54,17 @@ impl Look {
 /// Whether a cell looks as one that nothing was ever written to.
 pub(super) fn is_blank(cell: &Cell) -> bool {
     matches!(cell.c, ' ' | '\t')
-        && cell.extra.is_none()
+        && (cell.extra.is_none() || is_bare(cell))
         && cell.bg == Color::Named(NamedColor::Background)
         && cell.fg == Color::Named(NamedColor::Foreground)
         && !cell.flags.intersects(ATTRIBUTES | Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER)
+}
+
+/// Whether nothing is left of what a cell had besides its character.
+fn is_bare(cell: &Cell) -> bool {
+    cell.zerowidth().is_none_or(<[char]>::is_empty)
+        && cell.underline_color().is_none()
+        && cell.hyperlink().is_none()
 }
 
 /// The columns of a row up to its last cell that is not blank.

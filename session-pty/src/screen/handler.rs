@@ -1,6 +1,6 @@
 //! Hands every operation to `Term` and notes on the way what `Term` would not tell again.
 
-use alacritty_terminal::index::Column;
+use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::TermMode;
 use alacritty_terminal::vte::ansi::{
     Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, KeyboardModes,
@@ -49,7 +49,6 @@ impl Handler for Tracked {
         move_backward(columns: usize);
         identify_terminal(intermediate: Option<char>);
         device_status(kind: usize);
-        put_tab(count: u16);
         backspace();
         carriage_return();
         newline();
@@ -85,6 +84,13 @@ impl Handler for Tracked {
         self.input_carefully(c);
     }
 
+    fn put_tab(&mut self, count: u16) {
+        // Where the cursor waits to wrap the engine would go to the next row; a tab stays in its own.
+        if !self.term.grid().cursor.input_needs_wrap {
+            Handler::put_tab(&mut self.term, count);
+        }
+    }
+
     fn goto_col(&mut self, column: usize) {
         self.step(0, Some(column));
     }
@@ -107,7 +113,7 @@ impl Handler for Tracked {
 
     fn insert_blank(&mut self, count: usize) {
         self.split(self.column());
-        self.split(self.columns().saturating_sub(count));
+        self.split(self.columns().saturating_sub(count).max(self.column()));
         Handler::insert_blank(&mut self.term, count);
     }
 
@@ -139,7 +145,13 @@ impl Handler for Tracked {
     fn clear_screen(&mut self, mode: ClearMode) {
         match mode {
             ClearMode::Below => self.split(self.column()),
-            ClearMode::Above => self.split(self.column() + 1),
+            ClearMode::Above => {
+                self.split(self.column() + 1);
+                // The engine forgets the row above if it is the only one.
+                if self.term.grid().cursor.point.line == 1 {
+                    self.term.grid_mut().reset_region(..Line(1));
+                }
+            }
             ClearMode::All | ClearMode::Saved => {}
         }
         Handler::clear_screen(&mut self.term, mode);
@@ -152,11 +164,12 @@ impl Handler for Tracked {
     }
 
     fn move_backward_tabs(&mut self, count: u16) {
-        // Without a stop to the left the engine would search as often as it was told to. Nor does
-        // it see that a cursor that moved no longer waits to wrap.
-        let columns = u16::try_from(self.columns()).unwrap_or(u16::MAX);
-        Handler::move_backward_tabs(&mut self.term, count.min(columns));
-        self.step(0, None);
+        // Without a stop to the left the engine would stay where it is, and search as often as it was told to.
+        let mut column = self.column();
+        for _ in 0..count.min(u16::try_from(column).unwrap_or(u16::MAX)) {
+            column = (0..column).rev().find(|&left| self.tabs[left]).unwrap_or(0);
+        }
+        self.step(0, Some(column));
     }
 
     fn set_horizontal_tabstop(&mut self) {
@@ -226,6 +239,9 @@ impl Handler for Tracked {
         if mode == NamedPrivateMode::BlinkingCursor.into() {
             let state = if self.term.cursor_style().blinking { 1 } else { 2 };
             self.mailbox.answer(&format!("\x1b[?12;{state}$y"));
+        } else if mode == NamedPrivateMode::SyncUpdate.into() {
+            let state = if self.synchronized { 1 } else { 2 };
+            self.mailbox.answer(&format!("\x1b[?2026;{state}$y"));
         } else {
             Handler::report_private_mode(&mut self.term, mode);
         }
@@ -335,6 +351,10 @@ impl Tracked {
             }
         } else {
             Handler::input(&mut self.term, c);
+        }
+        if self.mode(TermMode::INSERT) {
+            // Where it wrapped first, it was another row that was shifted.
+            self.halve_last();
         }
         if !self.mode(TermMode::LINE_WRAP) {
             // A wide character that does not fit is not written, but the cursor waits.

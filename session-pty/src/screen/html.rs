@@ -18,8 +18,9 @@ pub(super) fn write(state: &Tracked, scrollback: Option<usize>) -> String {
     let colors = state.term.colors();
     let foreground = palette::value(colors, NamedColor::Foreground as usize);
     let background = palette::value(colors, NamedColor::Background as usize);
+    // A line feed at the beginning is not shown: with this one, none of the rows is lost.
     let mut html = format!(
-        "<pre style=\"color:{};background:{};font-family:monospace\">",
+        "<pre style=\"color:{};background:{};font-family:monospace\">\n",
         css(foreground),
         css(background)
     );
@@ -60,8 +61,11 @@ fn open(html: &mut String, colors: &Colors, look: &Look) -> String {
         html.push_str("\">");
         close.push_str("</a>");
     }
-    let _ = write!(html, "<span style=\"{}\">", style(colors, look));
-    close.insert_str(0, "</span>");
+    let style = style(colors, look);
+    if !style.is_empty() {
+        let _ = write!(html, "<span style=\"{style}\">");
+        close.insert_str(0, "</span>");
+    }
     close
 }
 

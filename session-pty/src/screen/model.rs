@@ -28,7 +28,11 @@ pub trait ScreenModel: Debug + Send {
     /// scrolled out before it.
     fn snapshot(&self, history: usize) -> Vec<u8>;
 
-    /// What to send after a snapshot, before the bytes not yet fed: the beginning of a sequence or character.
+    /// As a snapshot, for a terminal that somebody looks at: with at most so many lines of history that take at most
+    /// so many bytes, and not left in the middle of a synchronized update.
+    fn replay(&self, lines: usize, bytes: usize) -> Vec<u8>;
+
+    /// What to send after a snapshot or a replay, before the bytes not yet fed: the beginning of a sequence or character.
     fn unfinished(&self) -> &[u8];
 
     /// What a viewer of another size is shown.
@@ -62,6 +66,10 @@ impl ScreenModel for Screen {
 
     fn snapshot(&self, history: usize) -> Vec<u8> {
         self.snapshot_with_history(history)
+    }
+
+    fn replay(&self, lines: usize, bytes: usize) -> Vec<u8> {
+        Self::replay(self, lines, bytes)
     }
 
     fn unfinished(&self) -> &[u8] {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::ops::Range;
 
-use alacritty_terminal::grid::{Dimensions, Grid};
+use alacritty_terminal::grid::{Cursor, Dimensions, Grid};
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::term::{Config, Osc52, Term, TermMode};
@@ -15,6 +15,7 @@ use alacritty_terminal::vte::ansi::{
 
 use super::keyboard::Keyboard;
 use super::mailbox::Mailbox;
+use super::settle::{WRAPPED, settle, settle_cursor, trust_nothing};
 use super::{Notice, Size};
 
 /// Private modes that nothing here depends on but that an outer terminal acts on: reverse video,
@@ -44,6 +45,8 @@ pub(super) struct Tracked {
     pub(super) shift: CharsetIndex,
     /// Of the main and the alternate screen.
     pub(super) saved: [Saved; 2],
+    /// The saved cursor of the alternate screen while it is not shown. `Term` would keep it out of reach.
+    pub(super) saved_behind: Cursor<Cell>,
     /// Of the main and the alternate screen.
     pub(super) keyboard: [Keyboard; 2],
     pub(super) modify_other_keys: u8,
@@ -90,6 +93,7 @@ impl Tracked {
             tabs: default_tabs(usize::from(size.cols())),
             shift: CharsetIndex::G0,
             saved: Default::default(),
+            saved_behind: Cursor::default(),
             keyboard: Default::default(),
             modify_other_keys: 0,
             title: None,
@@ -136,6 +140,7 @@ impl Tracked {
             main.saved_cursor = main.cursor.clone();
         }
         settle(self.term.grid_mut(), columns, rows);
+        settle_cursor(&mut self.saved_behind, columns, rows);
         // As `Term` does with its own.
         self.margins = 0..rows;
         let known = self.tabs.len();
@@ -147,7 +152,10 @@ impl Tracked {
 
     /// DECSTR, which vte does not know (xterm control sequences, "Soft terminal reset").
     pub(super) fn soft_reset(&mut self) {
-        let cursor = self.term.grid().cursor.point;
+        let (cursor, waits) = {
+            let cursor = &self.term.grid().cursor;
+            (cursor.point, cursor.input_needs_wrap)
+        };
         self.set_private_mode(NamedPrivateMode::ShowCursor.into());
         self.set_private_mode(NamedPrivateMode::LineWrap.into());
         self.unset_private_mode(NamedPrivateMode::CursorKeys.into());
@@ -161,6 +169,7 @@ impl Tracked {
         grid.cursor.charsets = Default::default();
         grid.saved_cursor = Default::default();
         grid.cursor.point = cursor;
+        grid.cursor.input_needs_wrap = waits;
         let alternate = usize::from(self.alternate());
         self.saved[alternate] = Saved::default();
     }
@@ -176,13 +185,17 @@ impl Tracked {
             let mut spare = Grid::new(self.rows(), self.columns(), 0);
             spare.cursor = cursor.clone();
             let mut main = mem::replace(self.term.grid_mut(), spare);
-            main.saved_cursor = cursor.clone();
+            main.saved_cursor = cursor;
             self.behind = Some(main);
             self.term.swap_alt();
-            // Programs save before they restore; what an earlier one left is nobody's.
-            self.term.grid_mut().saved_cursor = cursor;
-            self.saved[1] = self.saved[0];
+            // `Term` has cleared it, and believes of a row what it was told before a resize.
+            let grid = self.term.grid_mut();
+            trust_nothing(grid);
+            grid.reset_region(..);
+            // Its own, from when it was last shown.
+            self.term.grid_mut().saved_cursor = mem::take(&mut self.saved_behind);
         } else if let Some(main) = self.behind.take() {
+            self.saved_behind = self.term.grid().saved_cursor.clone();
             self.term.swap_alt();
             *self.term.grid_mut() = main;
             self.apply(self.saved[0]);
@@ -271,12 +284,21 @@ impl Tracked {
         }
     }
 
+    /// Blanks the half of a wide character that is left in the last column of the cursor's row.
+    pub(super) fn halve_last(&mut self) {
+        let line = self.term.grid().cursor.point.line;
+        let last = self.term.last_column();
+        if self.term.grid()[line][last].flags.contains(Flags::WIDE_CHAR) {
+            self.term.grid_mut()[line][last].clear_wide();
+        }
+    }
+
     /// The cursor's row no longer goes on in the next one.
     pub(super) fn unwrap_row(&mut self) {
         let line = self.term.grid().cursor.point.line;
         let last = self.term.last_column();
         let flags = &mut self.term.grid_mut()[line][last].flags;
-        flags.remove(Flags::WRAPLINE | Flags::LEADING_WIDE_CHAR_SPACER);
+        flags.remove(WRAPPED);
     }
 
     /// A cursor that waits to wrap, on a row that wrapped before, waits to wrap that row anew.
@@ -313,6 +335,7 @@ impl Tracked {
         self.tabs = default_tabs(self.columns());
         self.shift = CharsetIndex::G0;
         self.saved = Default::default();
+        self.saved_behind = Cursor::default();
         self.keyboard = Default::default();
         self.modify_other_keys = 0;
         self.titles.clear();
@@ -332,25 +355,6 @@ pub(super) fn printable(text: &str, limit: usize) -> String {
 /// A tab stop every eight columns.
 fn default_tabs(columns: usize) -> Vec<bool> {
     (0..columns).map(|column| column % 8 == 0).collect()
-}
-
-/// Repairs what resizing without reflow leaves: half a wide character at the right edge, a cursor
-/// that waits to wrap in the middle of a row, or one beyond the edge.
-fn settle(grid: &mut Grid<Cell>, columns: usize, rows: usize) {
-    let last = Column(columns - 1);
-    for line in 0..rows {
-        let cell = &mut grid[Line(line as i32)][last];
-        if cell.flags.contains(Flags::WIDE_CHAR) {
-            cell.clear_wide();
-        }
-    }
-    let bottom = Line(rows as i32 - 1);
-    for cursor in [true, false] {
-        let cursor = if cursor { &mut grid.cursor } else { &mut grid.saved_cursor };
-        cursor.input_needs_wrap &= cursor.point.column == last;
-        cursor.point.column = cursor.point.column.min(last);
-        cursor.point.line = cursor.point.line.clamp(Line(0), bottom);
-    }
 }
 
 /// The final byte of the sequence that designates a character set.

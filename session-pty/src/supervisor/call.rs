@@ -8,11 +8,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use session_core::{ErrorKind, RuntimeError, SessionId, SessionStoreExt as _, Spawn, StoreError};
+use session_core::{
+    ErrorKind, Exit, RuntimeError, SessionId, SessionStoreExt as _, Spawn, StoreError,
+};
 
-use super::{Supervisor, log_line};
+use super::{Supervisor, log_line, recording};
 use crate::environment;
+use crate::events::{Cursor, CursorError, Follower};
 use crate::live::{Beginning, SessionHandle};
+use crate::output::Kept;
+use crate::runtime::Runtime;
 use crate::wire::{Call, ExitMessage, MAX_BLOB, Request, ViewerSpec};
 
 /// The longest that a client may let each step of the ladder take.
@@ -24,14 +29,20 @@ pub(super) enum Outcome {
     Answer(Box<RawValue>, Vec<u8>),
     /// The connection becomes a viewer's stream.
     Watch(Box<RawValue>, Watch),
+    /// The connection becomes a stream of events.
+    Follow(Box<RawValue>, Follower),
     /// The supervisor ends after the answer.
     Leave(Box<RawValue>),
+    /// The next supervisor takes over after the answer.
+    MakeRoom(Box<RawValue>),
 }
 
 /// Who begins to watch what.
 pub(super) enum Watch {
     Running(SessionHandle, ViewerSpec),
     Beginning(Beginning, ViewerSpec),
+    /// It ended while its viewer was cut off.
+    Ended(Kept, Exit, ViewerSpec),
 }
 
 /// The number of the request, and what it leads to. No blob is one that was too long.
@@ -84,12 +95,29 @@ pub(super) async fn on_a_thread<T: Send + 'static>(
 }
 
 fn act(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome, RuntimeError> {
+    act_on(supervisor, call, blob).map_err(|error| match error {
+        RuntimeError::NotRunning { id } => supervisor.out_of_reach(id).unwrap_or(error),
+        error => error,
+    })
+}
+
+fn act_on(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome, RuntimeError> {
     let runtime = &supervisor.runtime;
     match call {
-        Call::Spawn { session, umask, viewer } => {
-            let environment = environment::decode(&blob);
-            let (session, beginning) =
-                supervisor.prepare(Spawn { session: *session, environment, umask })?;
+        Call::Spawn { session, umask, viewer, record } => {
+            if record {
+                recording::prepare(&supervisor.place)?;
+            }
+            let mut environment = environment::decode(&blob);
+            supervisor.agents.introduce(session.id(), &mut environment);
+            let id = session.id();
+            let (session, beginning) = supervisor
+                .prepare(Spawn { session: *session, environment, umask })
+                .inspect_err(|_| supervisor.agents.forget(id))?;
+            if record && let Err(error) = supervisor.record(id) {
+                // It runs by now, which is worth more.
+                log_line(&format!("session {id} is not recorded: {error}"));
+            }
             match viewer {
                 Some(viewer) => {
                     note_attached(supervisor, session.id(), &viewer);
@@ -102,7 +130,13 @@ fn act(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome, Ru
             }
         }
         Call::Attach { session, viewer } => {
-            let handle = runtime.handle(session)?;
+            let handle = match runtime.handle(session) {
+                Err(error @ RuntimeError::NotRunning { .. }) if viewer.from.is_some() => {
+                    let (kept, exit) = runtime.kept(session)?.ok_or(error)?;
+                    return Ok(Outcome::Watch(raw(&())?, Watch::Ended(kept, exit, viewer)));
+                }
+                handle => handle?,
+            };
             note_attached(supervisor, session, &viewer);
             Ok(Outcome::Watch(raw(&())?, Watch::Running(handle, viewer)))
         }
@@ -125,11 +159,24 @@ fn act(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome, Ru
             Ok(Outcome::Answer(raw(&size)?, screen))
         }
         Call::Log { session } => Ok(Outcome::Answer(raw(&())?, runtime.handle(session)?.log())),
+        Call::Events { session, cursor, follow } => {
+            let after = cursor.map(|text| text.parse()).transpose().map_err(not_a_place)?;
+            if follow {
+                follow_events(runtime, session, after)
+            } else {
+                answered(&runtime.events(session, after).map_err(not_a_place)?)
+            }
+        }
         Call::Live => {
             let live: Vec<_> = runtime.handles().iter().map(|handle| handle.live()).collect();
             answered(&live)
         }
         Call::Status => answered(&supervisor.status()),
+        Call::Record { session } => answered(&supervisor.record(session)?),
+        Call::Upgrade => {
+            supervisor.name_next()?;
+            Ok(Outcome::MakeRoom(raw(&())?))
+        }
         Call::Shutdown { force } => {
             supervisor.begin_to_leave(force).map_err(|running| RuntimeError::Remote {
                 kind: ErrorKind::StillRunning,
@@ -141,10 +188,33 @@ fn act(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome, Ru
     }
 }
 
+fn follow_events(
+    runtime: &Runtime,
+    session: Option<SessionId>,
+    after: Option<Cursor>,
+) -> Result<Outcome, RuntimeError> {
+    let seen = runtime.clone();
+    let runs = move || session.is_none_or(|session| seen.runs(session));
+    let follower = runtime.hub().follow(after, session, runs).map_err(not_a_place)?;
+    Ok(Outcome::Follow(raw(&follower.cursor())?, follower))
+}
+
+/// The cursor leads nowhere.
+fn not_a_place(error: CursorError) -> RuntimeError {
+    RuntimeError::Remote {
+        kind: ErrorKind::Usage,
+        message: error.to_string(),
+        hint: Some("give the cursor of an event, or none for all that are kept".to_owned()),
+    }
+}
+
 /// Records when somebody last sat down at a session. Nobody waits for it, and no viewer is refused because of it.
 fn note_attached(supervisor: &Supervisor, id: SessionId, viewer: &ViewerSpec) {
     if !viewer.terminal || viewer.read_only {
         return;
+    }
+    if let Some(agent) = &viewer.ssh_agent {
+        supervisor.agents.follow(id, agent);
     }
     let at = supervisor.runtime.now();
     supervisor.runtime.recorder().post(move |store| {

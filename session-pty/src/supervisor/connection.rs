@@ -9,8 +9,9 @@ use session_core::ErrorKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use super::Supervisor;
 use super::call::{Outcome, Watch, answer};
+use super::{Supervisor, following};
+use crate::live::SessionHandle;
 use crate::wire::{
     Blob, CAPABILITIES, Decoder, Frame, Hello, HelloError, Kind, MAX_BLOB, PROTOCOL_VERSION,
     Refusal, Reply, encode, pieces,
@@ -58,12 +59,24 @@ pub(super) async fn serve(supervisor: &Arc<Supervisor>, stream: UnixStream) -> i
                         connection.reply_within(REPLY_TIMEOUT, &reply).await?;
                         return connection.become_viewer(watch);
                     }
+                    Ok(Outcome::Follow(ok, follower)) => {
+                        let reply = Reply { id, ok: Some(ok), error: None };
+                        connection.reply_within(REPLY_TIMEOUT, &reply).await?;
+                        return following::serve(connection.stream, follower).await;
+                    }
                     Ok(Outcome::Leave(ok)) => {
                         let reply = Reply { id, ok: Some(ok), error: None };
                         let told = connection.reply_within(REPLY_TIMEOUT, &reply).await;
                         supervisor.leave.notify_one();
                         told?;
                         // The connection closes when everything has ended, which is what the client waits for.
+                        return std::future::pending().await;
+                    }
+                    Ok(Outcome::MakeRoom(ok)) => {
+                        let reply = Reply { id, ok: Some(ok), error: None };
+                        let told = connection.reply_within(REPLY_TIMEOUT, &reply).await;
+                        supervisor.make_room.notify_one();
+                        told?;
                         return std::future::pending().await;
                     }
                     Err(error) => {
@@ -154,6 +167,7 @@ impl Connection {
         let unread = self.decoder.unread().to_vec();
         match watch {
             Watch::Beginning(beginning, spec) => beginning.begin(Some((stream, spec, unread))),
+            Watch::Ended(kept, exit, spec) => SessionHandle::tell_kept(stream, spec, kept, exit),
             Watch::Running(handle, spec) => {
                 let again = stream.try_clone()?;
                 if handle.attach(stream, spec.clone(), unread).is_err() {

@@ -27,7 +27,7 @@ const HANDLED: [i32; 13] = [
 const SIGXFSZ: i32 = 25;
 
 /// Leaves the caller's session, directory and file creation mask, and keeps errors in the log.
-pub(super) fn detach_from_caller(place: &Place) -> Result<(), RuntimeError> {
+pub(crate) fn detach_from_caller(place: &Place) -> Result<(), RuntimeError> {
     let failed = |source: io::Error| RuntimeError::io("starting the supervisor", source);
     for signal in HANDLED {
         signal_hook::flag::register(signal, Arc::default()).map_err(failed)?;

@@ -64,8 +64,30 @@ pub(super) fn bind(place: &Place) -> Result<(UnixListener, SocketFile), RuntimeE
     Ok((listener, SocketFile { path, identity }))
 }
 
+/// Goes on with the socket of the supervisor before. If it is not what clients find, another one is bound.
+pub(super) fn adopt(
+    place: &Place,
+    listener: UnixListener,
+) -> Result<(UnixListener, SocketFile), RuntimeError> {
+    let path = place.socket();
+    let bound_to = listener.local_addr().ok();
+    let is_ours = bound_to.is_some_and(|address| address.as_pathname() == Some(&path));
+    match identity(&path) {
+        Ok(identity) if is_ours => {
+            let ready = listener.set_nonblocking(true);
+            ready.map_err(|source| RuntimeError::io("listening", source))?;
+            Ok((listener, SocketFile { path, identity }))
+        }
+        _ => {
+            // Closed first: while it is open, the socket would seem to be that of another store.
+            drop(listener);
+            bind(place)
+        }
+    }
+}
+
 /// Asks the living instance to bind its socket again: a logout may have removed the runtime directory.
-pub(super) fn ask_to_bind_again(lock: &Path) {
+pub(crate) fn ask_to_bind_again(lock: &Path) {
     let Ok(Some(instance)) = Instance::alive(lock) else { return };
     if let Some(process) = instance.process() {
         // One that is gone by now is replaced by whoever tries next.

@@ -44,7 +44,7 @@ enum Line {
 
 /// The supervisor's end of the pipe.
 #[derive(Debug)]
-pub(super) struct Report;
+pub(crate) struct Report;
 
 impl Launcher {
     /// Starts a supervisor and waits until it listens or has said why it does not.
@@ -119,7 +119,7 @@ fn first_line(mut pipe: ChildStdout, deadline: Instant) -> std::io::Result<Optio
 }
 
 impl Report {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self
     }
 
@@ -127,11 +127,11 @@ impl Report {
         Self::say(&Line::Ready);
     }
 
-    pub(super) fn already_there(self) {
+    pub(crate) fn already_there(self) {
         Self::say(&Line::AlreadyThere);
     }
 
-    pub(super) fn failed(self, error: &RuntimeError) {
+    pub(crate) fn failed(self, error: &RuntimeError) {
         Self::say(&Line::Failed(Refusal::new(error)));
     }
 

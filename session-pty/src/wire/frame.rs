@@ -40,6 +40,10 @@ pub(crate) enum Kind {
     Detached = 0x24,
     /// To the client: bytes that reset a terminal and paint the screen as it is.
     Screen = 0x25,
+    /// To the client: where in all that the program has written the next output stands (u64, little-endian).
+    Position = 0x26,
+    /// To the client: something happened (JSON); empty when nothing more will.
+    Event = 0x27,
 }
 
 /// One frame.
@@ -73,6 +77,8 @@ impl Kind {
             0x23 => Self::Exited,
             0x24 => Self::Detached,
             0x25 => Self::Screen,
+            0x26 => Self::Position,
+            0x27 => Self::Event,
             _ => return None,
         })
     }

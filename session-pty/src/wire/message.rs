@@ -11,7 +11,10 @@ use super::frame::{Frame, Kind};
 pub(crate) const PROTOCOL_VERSION: u32 = 1;
 
 /// What this side can do beyond the first version; a peer uses only what both list.
-pub(crate) const CAPABILITIES: &[&str] = &[];
+pub(crate) const CAPABILITIES: &[&str] = &[EVENTS];
+
+/// The ability to tell events.
+pub(crate) const EVENTS: &str = "events";
 
 /// The first message in either direction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,6 +70,9 @@ pub(crate) enum Call {
         umask: Option<u32>,
         /// Who watches from the first byte.
         viewer: Option<ViewerSpec>,
+        /// It is recorded from the first byte.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        record: bool,
     },
     /// Turn the connection into a viewer's stream.
     Attach {
@@ -115,10 +121,26 @@ pub(crate) enum Call {
         /// The session.
         session: SessionId,
     },
+    /// What has happened. With `follow`, the connection becomes a stream of events after the reply.
+    Events {
+        /// To this session; to all when there is none.
+        session: Option<SessionId>,
+        /// After this place in the events, which an earlier one told; without, all that are kept.
+        cursor: Option<String>,
+        /// Go on with what comes.
+        follow: bool,
+    },
     /// What runs.
     Live,
     /// About the supervisor itself.
     Status,
+    /// Record the session from here on, with what is kept of its output.
+    Record {
+        /// The session.
+        session: SessionId,
+    },
+    /// Let the supervisor end and the program that is on the disk now take its place. Programs go on.
+    Upgrade,
     /// End the supervisor; programs that still run are ended first, when forced.
     Shutdown {
         /// Even while programs run.
@@ -180,6 +202,18 @@ pub struct ViewerSpec {
     pub feed: Feed,
     /// Everybody else is sent away.
     pub detach_others: bool,
+    /// Output is sent from this byte of all that the program has written on, as far as it is kept: for one that was
+    /// cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// It counts as nobody: it is not told of, and not sent away.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub uncounted: bool,
+    /// So many lines of what has scrolled off the screen come before it, once, for the terminal's own history.
+    pub scrollback: usize,
+    /// Where the ssh agent of whoever sits at its terminal is found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_agent: Option<PathBuf>,
 }
 
 /// A session whose program runs, as its supervisor sees it.
@@ -206,6 +240,9 @@ pub struct LiveSession {
 pub struct SupervisorStatus {
     /// Its process.
     pub pid: u32,
+    /// The process that holds its terminals when it dies, where there is one.
+    #[serde(default)]
+    pub keeper: Option<u32>,
     /// Its version.
     pub version: String,
     /// The version of its protocol.
@@ -241,6 +278,10 @@ impl Default for ViewerSpec {
             terminal: false,
             feed: Feed::Screen,
             detach_others: false,
+            from: None,
+            uncounted: false,
+            scrollback: 0,
+            ssh_agent: None,
         }
     }
 }

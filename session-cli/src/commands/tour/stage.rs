@@ -110,10 +110,9 @@ impl Viewing {
     pub(super) fn begin(there: &Invocation, session: &Session) -> Result<Self, CliError> {
         let viewer = ViewerSpec {
             size: Some(SIZE),
-            read_only: false,
             terminal: true,
             feed: Feed::Screen,
-            detach_others: false,
+            ..ViewerSpec::default()
         };
         let stream = there.client_for(session)?.attach(session.id(), viewer)?;
         let screen = Screen::new(SIZE, 0);

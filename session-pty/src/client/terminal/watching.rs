@@ -10,7 +10,8 @@ use rustix::io::Errno;
 use super::AttachEnd;
 use super::display::{Display, timespec};
 use super::modes::RawMode;
-use super::pending::Pending;
+use super::pending::{Frames, Pending};
+use super::returning::Returning;
 use super::signals::{self, Signals};
 use crate::client::detach::{DetachKey, ESCAPE_WAIT, Matcher};
 use crate::stream::{StreamEvent, ViewerStream};
@@ -50,7 +51,9 @@ pub(super) struct Watching<'a> {
     /// When what the matcher holds is no longer the beginning of a sequence.
     release_at: Option<Instant>,
     pub(super) output: Pending,
-    pub(super) input: Pending,
+    pub(super) input: Frames,
+    /// While the supervisor is gone, whoever waits for the next one.
+    returning: Option<Returning>,
     seen_screen: bool,
     pub(super) end: Option<AttachEnd>,
     /// When leaving waits for nobody any more.
@@ -74,7 +77,8 @@ impl<'a> Watching<'a> {
             matcher: Matcher::new(key),
             release_at: None,
             output: Pending::default(),
-            input: Pending::default(),
+            input: Frames::default(),
+            returning: None,
             seen_screen: false,
             end: None,
             leave_by: None,
@@ -114,12 +118,17 @@ impl<'a> Watching<'a> {
         // After the end, only the detach key is looked for.
         let keyboard = self.end.is_some() || self.input.len() < INPUT_LIMIT;
         let supervisor = self.end.map_or(self.output.len() < OUTPUT_LIMIT, takes_leave);
-        let supervisor =
-            when(supervisor, PollFlags::IN) | when(!self.input.is_empty(), PollFlags::OUT);
+        let (supervisor_fd, supervisor) = match &self.returning {
+            Some(returning) => (returning.as_fd(), PollFlags::IN),
+            None => {
+                let typing = when(!self.input.is_empty(), PollFlags::OUT);
+                (self.stream.as_fd(), when(supervisor, PollFlags::IN) | typing)
+            }
+        };
         let display = when(!self.output.is_empty(), PollFlags::OUT);
         let mut interests = vec![
             (Source::Keyboard, self.keyboard, when(keyboard, PollFlags::IN)),
-            (Source::Supervisor, self.stream.as_fd(), supervisor),
+            (Source::Supervisor, supervisor_fd, supervisor),
             (Source::Display, self.display.as_fd(), display),
             (Source::Resized, self.signals.resized.as_fd(), PollFlags::IN),
             (Source::Continued, self.signals.continued.as_fd(), PollFlags::IN),
@@ -175,7 +184,10 @@ impl<'a> Watching<'a> {
             self.tell_size();
         }
         if can(Source::Supervisor, PollFlags::IN | gone) {
-            self.hear()?;
+            match self.returning.take() {
+                Some(returning) => self.come_back(returning)?,
+                None => self.hear()?,
+            }
         }
         if can(Source::Supervisor, PollFlags::OUT) && !self.input.is_empty() {
             self.say();
@@ -221,7 +233,7 @@ impl<'a> Watching<'a> {
 
     fn type_keys(&mut self, keys: &[u8]) {
         if !keys.is_empty() && self.end.is_none() {
-            self.input.push(&encode(Kind::Input, keys));
+            self.input.push(encode(Kind::Input, keys));
         }
     }
 
@@ -230,15 +242,14 @@ impl<'a> Watching<'a> {
             && let Some(size) = self.display.size()
             && let Ok(size) = serde_json::to_vec(&size)
         {
-            self.input.push(&encode(Kind::Resize, &size));
+            self.input.push(encode(Kind::Resize, &size));
         }
     }
 
     fn say(&mut self) {
-        if self.input.write_to(self.stream.as_fd(), usize::MAX).is_err() {
-            // It has closed the stream. Why, it may have said before: what it said is still read.
-            self.input = Pending::default();
-        }
+        // Where it has closed the stream, it may have said why before: that is still read, and then decides whether
+        // what was not taken goes to another one.
+        let _read_soon = self.input.write_to(self.stream.as_fd());
     }
 
     fn hear(&mut self) -> io::Result<()> {
@@ -246,12 +257,44 @@ impl<'a> Watching<'a> {
             Ok(true) => self.take_events(),
             Ok(false) => {
                 self.take_events()?;
+                self.lose_supervisor()
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The stream is closed. Unless it was said why, the supervisor has died, and another one is waited for.
+    fn lose_supervisor(&mut self) -> io::Result<()> {
+        let leaves = self.end.is_none_or(takes_leave) && !self.input.is_empty();
+        let way_back = self.stream.way_back().filter(|_| self.end.is_none() || leaves);
+        match way_back {
+            Some(way_back) => {
+                self.returning = Some(Returning::start(way_back.sized(self.display.size()))?);
+            }
+            None => {
+                self.silent.push(Source::Supervisor);
+                self.finish(AttachEnd::Closed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the next supervisor, if there is one.
+    fn come_back(&mut self, returning: Returning) -> io::Result<()> {
+        match returning.finish()? {
+            Some(stream) => {
+                self.stream.replace(Some(stream)).map_err(io::Error::other)?;
+                rustix::io::ioctl_fionbio(&self.stream, true)?;
+                self.input.rewind();
+                self.tell_size();
+                self.take_events()
+            }
+            None => {
                 self.silent.push(Source::Supervisor);
                 self.finish(AttachEnd::Closed);
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error),
         }
     }
 
@@ -297,7 +340,7 @@ impl<'a> Watching<'a> {
     /// Says goodbye after all that was typed, and shows nothing more.
     fn leave(&mut self, end: AttachEnd) {
         self.output = Pending::default();
-        self.input.push(&encode(Kind::Detach, b""));
+        self.input.push(encode(Kind::Detach, b""));
         self.end = Some(end);
         self.leave_by = Some(Instant::now() + LEAVE_WAIT);
     }
@@ -306,7 +349,7 @@ impl<'a> Watching<'a> {
     fn finish(&mut self, end: AttachEnd) {
         if self.end.is_none() {
             self.end = Some(end);
-            self.input = Pending::default();
+            self.input = Frames::default();
         }
     }
 }
