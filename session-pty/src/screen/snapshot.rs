@@ -29,12 +29,25 @@ pub(super) fn write(engine: &Engine, history: usize) -> Vec<u8> {
 /// As [`write`], for a terminal that somebody looks at: with so much of the history as takes at most `bytes`, shown
 /// at once, and shown though the program is in the middle of a synchronized update and may never end it.
 pub(super) fn replay(engine: &Engine, lines: usize, bytes: usize) -> Vec<u8> {
-    let mut brush = Brush::default();
-    brush.raw(RESET);
-    brush.raw(BEGIN_UPDATE);
-    paint(&mut brush, engine, history_within(engine.tracked.main(), lines, bytes));
-    brush.raw(END_UPDATE);
-    brush.out
+    let whole = |history| {
+        let mut brush = Brush::default();
+        brush.raw(RESET);
+        brush.raw(BEGIN_UPDATE);
+        paint(&mut brush, engine, history);
+        brush.raw(END_UPDATE);
+        brush.out
+    };
+    let mut history = history_within(engine.tracked.main(), lines, bytes);
+    let mut replay = whole(history);
+    if history > 0 && replay.len() > bytes {
+        // What ties the screen to the history above it counts as history.
+        let most = whole(0).len().saturating_add(bytes);
+        while history > 0 && replay.len() > most {
+            history -= 1;
+            replay = whole(history);
+        }
+    }
+    replay
 }
 
 /// Everything but the beginning and the end.
