@@ -223,14 +223,6 @@ impl Client {
         self.call_again(&Call::Resize { session, size }).map(|(done, _)| done)
     }
 
-    /// Has a session recorded into a file beside its kept output, with what is kept of it so far.
-    ///
-    /// # Errors
-    /// `NotRunning` when its program does not run here, and whatever the operating system says of the file.
-    pub fn record(&mut self, session: SessionId) -> Result<(), RuntimeError> {
-        self.call_again(&Call::Record { session }).map(|(done, _)| done)
-    }
-
     /// Sends viewers away: the one that typed last, or all.
     ///
     /// # Errors

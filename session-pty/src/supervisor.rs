@@ -10,12 +10,12 @@ mod custody;
 pub(crate) mod detach;
 mod following;
 mod heir;
+mod kept;
 pub(crate) mod listen;
 mod log;
 mod recording;
 pub(crate) mod start;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::instance::InstanceLock;
-use crate::keeper::{self, Inheritance, Link, Notice};
+use crate::keeper::{Inheritance, Link};
 use crate::live::{Beginning, Limits};
 use crate::place::Place;
 use crate::runtime::{Runtime, RuntimeOptions};
@@ -346,35 +346,6 @@ impl Supervisor {
         self.runtime.prepare(spawn)
     }
 
-    /// How many sessions the keeper holds that could not be taken back.
-    fn untaken(&self) -> usize {
-        self.custody.as_ref().map_or(0, |custody| custody.untaken().len())
-    }
-
-    /// Takes back, on a thread of its own, what could not be at first.
-    fn keep_trying(self: &Arc<Self>) {
-        let Some(custody) = self.custody.clone().filter(|_| self.untaken() > 0) else { return };
-        let supervisor = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("taking back".to_owned());
-        let work = move || heir::keep_trying(&supervisor.runtime, &custody);
-        if let Err(error) = thread.spawn(work) {
-            log_line(&format!("trying again to take sessions back: {error}"));
-        }
-    }
-
-    /// Why a session that runs is out of reach, if it is.
-    fn out_of_reach(&self, id: SessionId) -> Option<RuntimeError> {
-        let why = self.custody.as_ref()?.untaken().remove(&id)?;
-        Some(RuntimeError::Remote {
-            kind: ErrorKind::Busy,
-            message: format!("session {id} runs, and could not be taken back yet: {why}"),
-            hint: Some(
-                "`session supervisor upgrade` tries again, `session supervisor stop --force` ends it"
-                    .to_owned(),
-            ),
-        })
-    }
-
     /// Lets no program start any more, and waits for those that are just starting. While programs run
     /// and without `force`, says how many instead.
     fn begin_to_leave(&self, force: bool) -> Result<(), usize> {
@@ -404,53 +375,6 @@ impl Supervisor {
         }
     }
 
-    /// Hears what the keeper says, on a thread of its own. When the keeper is gone, this process becomes it.
-    fn listen_to_keeper(
-        self: &Arc<Self>,
-        lock: Arc<InstanceLock>,
-        listener: std::os::unix::net::UnixListener,
-    ) -> io::Result<()> {
-        let Some(custody) = self.custody.clone() else { return Ok(()) };
-        let supervisor = Arc::clone(self);
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
-        std::thread::Builder::new().name("keeper".to_owned()).spawn(move || {
-            custody.link().clone().run(|notice| match notice {
-                Notice::EndAll => supervisor.leave.notify_one(),
-                ended => custody.heard(&ended),
-            });
-            supervisor.succeed_keeper(&custody, &lock);
-        })?;
-        Ok(())
-    }
-
-    /// Becomes the keeper, which starts another supervisor.
-    fn succeed_keeper(&self, custody: &WithKeeper, lock: &InstanceLock) {
-        // Nobody may start a program meanwhile, which would get every descriptor that is left behind.
-        let leaving = self.leaving.write().unwrap_or_else(PoisonError::into_inner);
-        if *leaving {
-            return;
-        }
-        log_line("the keeper is gone: this process takes its place");
-        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        let listener = listener.as_ref().map(|listener| listener.as_fd());
-        let error = keeper::succeed(lock, listener, &custody.all(), &self.keeper_launcher);
-        log_line(&format!("without a keeper, programs end with this process: {error}"));
-    }
-
-    /// Tells the keeper which program comes next: the one that is now where this one was.
-    fn name_next(&self) -> Result<(), RuntimeError> {
-        let refused = |message: String| RuntimeError::Remote {
-            kind: ErrorKind::Unsupported,
-            message,
-            hint: None,
-        };
-        let custody = self.custody.as_ref().ok_or_else(|| refused("there is no keeper".into()))?;
-        let program = crate::os::program_on_disk()
-            .map_err(|source| RuntimeError::io("looking for the program", source))?;
-        let told = custody.link().restart(&program);
-        told.map_err(|source| RuntimeError::io("telling the keeper", source))
-    }
-
     /// Records a session from now on.
     fn record(&self, id: SessionId) -> Result<(), RuntimeError> {
         let handle = self.runtime.handle(id)?;
@@ -467,24 +391,6 @@ impl Supervisor {
                 log_line(&format!("going on recording session {id}: {error}"));
             }
         }
-    }
-
-    /// Gives the keeper the socket that clients find.
-    fn hand_in(&self, listener: &std::os::unix::net::UnixListener) {
-        if let Some(custody) = &self.custody {
-            custody.link().listener(listener.as_fd());
-        }
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = listener.try_clone().ok();
-    }
-
-    /// Has programs recorded as lost that ended with the supervisor before this one.
-    fn record_missing(&self, held: BTreeSet<SessionId>) {
-        let (instance, now) = (self.instance.clone(), self.runtime.now());
-        self.runtime.recorder().post(move |store| {
-            if let Err(error) = heir::record_missing(store, &instance, &held, now) {
-                log_line(&format!("recording what was lost: {error}"));
-            }
-        });
     }
 
     /// Has everything on the medium that was recorded.

@@ -172,7 +172,6 @@ fn act_on(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome,
             answered(&live)
         }
         Call::Status => answered(&supervisor.status()),
-        Call::Record { session } => answered(&supervisor.record(session)?),
         Call::Upgrade => {
             supervisor.name_next()?;
             Ok(Outcome::MakeRoom(raw(&())?))

@@ -134,11 +134,6 @@ pub(crate) enum Call {
     Live,
     /// About the supervisor itself.
     Status,
-    /// Record the session from here on, with what is kept of its output.
-    Record {
-        /// The session.
-        session: SessionId,
-    },
     /// Let the supervisor end and the program that is on the disk now take its place. Programs go on.
     Upgrade,
     /// End the supervisor; programs that still run are ended first, when forced.
