@@ -1,15 +1,18 @@
 //! The supervisor from the command's side: whether it is there, and what it says of running sessions.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use session_core::{ErrorKind, Query, Scope, Session, SessionId, Status};
+use session_core::{
+    ErrorKind, ProcessState, Query, RuntimeError, Scope, Session, SessionId, Status,
+};
 use session_pty::{Client, Instance, LiveSession, Presence};
 
 use crate::backend;
 use crate::error::CliError;
 use crate::invocation::Invocation;
-use crate::output::text::number;
+use crate::output::text::{called, number};
 
 /// How long the record of an end is waited for, and how often it is looked for.
 const SETTLING: Duration = Duration::from_secs(3);
@@ -18,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long a supervisor that was told to end may take: three steps for each program, all programs at once.
 const END_TIMEOUT: Duration = Duration::from_secs(30);
 const END_PAUSE: Duration = Duration::from_millis(10);
+
+/// How often something is asked anew of another supervisor.
+const ASKED: u32 = 20;
 
 /// What runs, as the supervisor says, as far as it could be asked.
 #[derive(Debug, Default)]
@@ -85,6 +91,19 @@ impl Invocation {
     pub(crate) fn seen(&self, id: SessionId) -> Result<Session, CliError> {
         let stored = self.reading()?.get(id)?;
         Ok(stored.observed_by(&self.observer()?).into_owned())
+    }
+
+    /// A session whose program is just being started: as it is once that is recorded, which takes a moment.
+    pub(crate) fn started(&self, id: SessionId) -> Result<Session, CliError> {
+        let deadline = Instant::now() + SETTLING;
+        loop {
+            let session = self.seen(id)?;
+            let state = session.process.as_ref().map(|process| process.state);
+            if state != Some(ProcessState::Starting) || Instant::now() > deadline {
+                return Ok(session);
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// A session whose program, or whose supervisor, was seen to end: as it is once its record says so, too. That
@@ -185,17 +204,80 @@ impl Invocation {
         }
     }
 
+    /// Asks the supervisor of a session for something that may be asked twice: when it dies over it, the next one is
+    /// asked.
+    ///
+    /// # Errors
+    /// What it refuses, and as for [`Self::client_for`].
+    pub(crate) fn ask<T>(
+        &self,
+        session: &Session,
+        ask: impl Fn(Client) -> Result<T, RuntimeError>,
+    ) -> Result<T, CliError> {
+        let mut left = ASKED;
+        loop {
+            match ask(self.client_for(session)?) {
+                Err(RuntimeError::Io { source, .. }) if is_broken(&source) && left > 0 => left -= 1,
+                answer => return Ok(answer?),
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// A session of which nothing more is told, once its record says so: [`Self::settled`].
+    ///
+    /// # Errors
+    /// When its program goes on, or as far as anybody knows.
+    pub(crate) fn settled_after_stream(&self, id: SessionId) -> Result<Session, CliError> {
+        // Whatever keeps supervisors from coming up may keep the record from being read.
+        self.refuse_given_up()?;
+        let session = self.settled(id)?;
+        if session.has_live_process() {
+            let called = called(&session);
+            return Err(CliError::new(
+                ErrorKind::Gone,
+                format!("the connection to {called} was lost"),
+            )
+            .hint("its program goes on as far as anybody knows: try again"));
+        }
+        Ok(session)
+    }
+
+    /// # Errors
+    /// When a keeper lives that has given up starting supervisors.
+    pub(crate) fn refuse_given_up(&self) -> Result<(), CliError> {
+        match Instance::alive(&self.place.instance_lock()) {
+            Ok(Some(instance)) if instance.given_up.is_some() => Err(self.unreachable(&instance)),
+            _ => Ok(()),
+        }
+    }
+
     /// The supervisor lives, and its socket is not where it should be.
     pub(crate) fn unreachable(&self, instance: &Instance) -> CliError {
-        let socket = self.place.socket();
+        if let Some(why) = &instance.given_up {
+            return CliError::new(ErrorKind::StartFailed, format!("no supervisor comes up: {why}"))
+                .hint(
+                    "programs go on, and every command tries again; `session doctor` names the log",
+                );
+        }
         let message = format!(
             "the supervisor of this store (process {}) does not listen on {}",
             instance.pid,
-            socket.display()
+            self.place.socket().display()
         );
-        CliError::new(ErrorKind::Gone, message)
-            .hint("give the --runtime-dir that it was started with, or see `session doctor`")
+        let elsewhere = instance.socket.as_ref().map(|socket| socket.path.as_path());
+        let hint =
+            match elsewhere.filter(|path| **path != self.place.socket()).and_then(Path::parent) {
+                Some(directory) => format!("give --runtime-dir {}", directory.display()),
+                None => "`session doctor` may know why".to_owned(),
+            };
+        CliError::new(ErrorKind::Gone, message).hint(hint)
     }
+}
+
+fn is_broken(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 fn still_running(message: &str) -> CliError {

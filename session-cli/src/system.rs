@@ -17,6 +17,24 @@ pub(crate) fn new_id(at: Timestamp) -> Result<SessionId, CliError> {
     Ok(SessionId::from_parts(at, u128::from_le_bytes(bytes)))
 }
 
+/// A process as the kernel describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessStat {
+    /// One letter: R, S, T for stopped, Z for one that has ended and was not collected, and so on.
+    pub(crate) state: u8,
+    /// When it started, in clock ticks since boot.
+    pub(crate) start: u64,
+}
+
+/// What the kernel says of a process, where it says so and there is one.
+pub(crate) fn process(pid: u32) -> Option<ProcessStat> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name, in parentheses, may hold anything: count from its end.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = *fields.next()?.as_bytes().first()?;
+    Some(ProcessStat { state, start: fields.nth(18)?.parse().ok()? })
+}
+
 /// Random bits, for names.
 pub(crate) fn random_bits() -> Result<u64, CliError> {
     let mut bytes = [0; 8];

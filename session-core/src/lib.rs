@@ -96,7 +96,7 @@ pub use query::{Cursor, CursorError, Damage, Page, Query, Scope, Sort, SortError
 pub use reading::{Order, Reading, Records};
 pub use record::{Entry, MicroUsd, Record, RecordId, Role, Seq};
 pub use removal::Removal;
-pub use runtime::{RuntimeError, RuntimeEvent, SessionRuntime, Spawn, Subscription};
+pub use runtime::{MAX_INPUT, RuntimeError, RuntimeEvent, SessionRuntime, Spawn, Subscription};
 pub use search::{Expression, SearchError, Snippet};
 pub use select::{IdFragment, Selector, SelectorError};
 pub use session::{

@@ -6,12 +6,23 @@ use std::time::Duration;
 
 use crate::{ErrorKind, Exit, Session, SessionId, StoreError, TerminalSize};
 
+/// The most bytes that [`SessionRuntime::write`] takes in one call.
+pub const MAX_INPUT: usize = 16 << 20;
+
 /// Something that runs programs of sessions on terminals.
 ///
 /// This is the synchronous face, the same for a runtime inside the process, one behind a socket and a scripted
 /// one. Each records what happens into a [`crate::SessionStore`].
 ///
-/// Each sentence with an id is a promise that the shared suite tests under that id for every runtime.
+/// Each sentence with an id is a promise that the shared suite tests under that id for every runtime. The last three
+/// are about runtimes whose programs outlive them:
+///
+/// - `RUN-15`: while the runtime is gone, without notice, its programs run on. Who writes meanwhile, watches or waits
+///   goes on with the runtime that takes its place: nothing is lost, and nothing comes twice. Only of a `write` or `spawn`
+///   that the runtime died over can nobody say whether it was done: it fails with `Io`, and is not tried again.
+/// - `RUN-16`: how a program ended meanwhile is recorded as if the runtime had been there, and its last output is kept.
+/// - `RUN-17`: a store that cannot be read when the runtime comes back ends no program and is not touched. Once it can
+///   be read, everything goes on.
 pub trait SessionRuntime: Send + Sync + fmt::Debug {
     /// Stores the session, which takes its name, and starts its program.
     ///
@@ -31,6 +42,7 @@ pub trait SessionRuntime: Send + Sync + fmt::Debug {
     /// - `RUN-05`: what was written reaches the program whole and in order.
     /// - `RUN-06`: an unknown session is `NotFound`, one whose program has ended `NotRunning`. The same holds for
     ///   `resize` and `stop`.
+    /// - `RUN-12`: more than [`MAX_INPUT`] bytes are `Refused`, and none of them is typed.
     ///
     /// # Errors
     /// As above.
@@ -39,6 +51,8 @@ pub trait SessionRuntime: Send + Sync + fmt::Debug {
     /// Changes the size of the program's terminal.
     ///
     /// - `RUN-07`: the program is told the new size.
+    /// - `RUN-13`: watchers are told too. The size that the terminal has already is no change, and nobody is told; of
+    ///   several changes in a row, the last is told at least.
     ///
     /// # Errors
     /// As for `write`.
@@ -47,11 +61,22 @@ pub trait SessionRuntime: Send + Sync + fmt::Debug {
     /// Watches the program from now on, or from its end when it has ended.
     ///
     /// - `RUN-08`: every subscriber gets all output from the subscription on, once and in order, then how the
-    ///   program ended. What it cannot take in time is replaced by an explicit gap, never left out silently.
+    ///   program ended. What it cannot take in time is replaced by an explicit gap, never left out silently; with the
+    ///   gap comes the screen as it is then. One that takes nothing, or leaves, holds up neither program nor others.
     ///
     /// # Errors
     /// `NotFound` for an unknown session.
     fn subscribe(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError>;
+
+    /// Watches the program from its beginning, as far as its output is kept.
+    ///
+    /// - `RUN-14`: first comes the output so far, then what [`subscribe`](Self::subscribe) gives, with nothing left out
+    ///   or doubled where they meet. Of much output the last part is kept, perhaps from the beginning of a line; what
+    ///   came before is a gap without a screen. The output is kept after the end too, where the runtime was given a place for it.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown session.
+    fn replay(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError>;
 
     /// Ends the program: it is asked twice, more firmly the second time, then killed; each after `grace`.
     ///
@@ -87,11 +112,11 @@ pub trait Subscription: Send + fmt::Debug {
 pub enum RuntimeEvent {
     /// Bytes that the program wrote to its terminal.
     Output(Vec<u8>),
-    /// So many bytes were left out because the watcher was too slow. `screen` repaints what they led to.
+    /// So many bytes were left out because the watcher was too slow, or because they are not kept any more.
     Gap {
         /// How many bytes.
         missed: u64,
-        /// Terminal bytes that reset the screen and paint it as it is now.
+        /// Terminal bytes that reset the screen and paint it as it is now. Empty where what is kept begins.
         screen: Vec<u8>,
     },
     /// The terminal has another size.
@@ -154,6 +179,12 @@ pub enum RuntimeError {
         /// The session.
         id: SessionId,
     },
+    /// More than a program is typed at once.
+    #[error("at most {MAX_INPUT} bytes can be typed at once, not {len}")]
+    TooMuchInput {
+        /// How many bytes it was to be.
+        len: usize,
+    },
     /// It did not happen in time.
     #[error("{what} did not happen in time")]
     Timeout {
@@ -209,6 +240,7 @@ impl RuntimeError {
             Self::InvalidWorkdir { .. } => ErrorKind::InvalidWorkdir,
             Self::StartFailed { .. } => ErrorKind::StartFailed,
             Self::NotRunning { .. } => ErrorKind::NotRunning,
+            Self::TooMuchInput { .. } => ErrorKind::Refused,
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {

@@ -8,6 +8,7 @@ mod detach;
 mod pipe;
 mod remote;
 mod terminal;
+mod upgrading;
 
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
@@ -19,8 +20,11 @@ use crate::environment;
 use crate::instance::Instance;
 use crate::place::Place;
 use crate::stream::WayBack;
+use crate::supervisor::listen::ask_to_bind_again;
 use crate::supervisor::{Launcher, Started};
-use crate::wire::{Call, Decoder, ExitMessage, LiveSession, SupervisorStatus, ViewerSpec};
+use crate::wire::{
+    Call, Decoder, ExitMessage, LiveSession, SupervisorStatus, TypedCall, Typist, ViewerSpec,
+};
 
 pub use crate::stream::{StreamEvent, ViewerStream};
 pub use detach::{DetachKey, DetachKeyError};
@@ -34,9 +38,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a supervisor that dies may take to be replaced, until it is taken for gone.
 const REPLACE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long the next supervisor may take until it serves.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a supervisor may take to say what it knows by heart. Longer, and a listing does without.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,29 +53,36 @@ pub struct Client {
     capabilities: Vec<String>,
     /// What is spawned is recorded.
     records: bool,
+    /// As whom it types, and how many of its calls have.
+    typist: Option<(Typist, u64)>,
 }
 
 impl Client {
-    /// Connects to the supervisor of a place; `None` when there is none. Starts nothing.
+    /// Connects to the supervisor of a place; `None` when there is none. Starts nothing. One that lives and whose
+    /// socket is gone is asked to bind it again.
     ///
     /// # Errors
     /// `refused` when the socket cannot be trusted, `wrong-store` when it serves another store, and whatever the
     /// operating system says.
     pub fn connect(place: &Place) -> Result<Option<Self>, RuntimeError> {
-        let deadline = Instant::now() + REPLACE_TIMEOUT;
+        let (deadline, lock) = (Instant::now() + REPLACE_TIMEOUT, place.instance_lock());
+        let mut asked = false;
         loop {
-            match Self::try_to_connect(place)? {
+            let is_bound = match Self::try_to_connect(place)? {
                 Greeting::Done(client) => return Ok(Some(client)),
-                Greeting::Nobody => return Ok(None),
-                // It was just leaving, which is as good as not there, or it is being replaced.
-                Greeting::Broken => {
-                    let lives = Instance::alive(&place.instance_lock()).ok().flatten().is_some();
-                    if !lives || Instant::now() >= deadline {
-                        return Ok(None);
-                    }
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                Greeting::Nobody => false,
+                Greeting::Broken => true,
+            };
+            // It was just leaving, which is as good as not there, or it is being replaced, or cannot be found.
+            let instance = Instance::alive(&lock).ok().flatten();
+            let may_come = instance.is_some_and(|instance| instance.may_listen_at(&place.socket()));
+            if !may_come || Instant::now() >= deadline {
+                return Ok(None);
             }
+            if !is_bound && !std::mem::replace(&mut asked, true) {
+                ask_to_bind_again(&lock);
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -107,6 +115,7 @@ impl Client {
             calls: 0,
             capabilities: Vec::new(),
             records: false,
+            typist: None,
         };
         match client.greet(place) {
             Ok(()) => Ok(Greeting::Done(client)),
@@ -178,6 +187,7 @@ impl Client {
         spawn: Spawn,
         viewer: ViewerSpec,
     ) -> Result<(Session, ViewerStream), RuntimeError> {
+        let viewer = with_typist(viewer)?;
         self.send_environment(&spawn)?;
         let session = Box::new(spawn.session);
         let (umask, record) = (spawn.umask, self.records);
@@ -196,23 +206,35 @@ impl Client {
         session: SessionId,
         viewer: ViewerSpec,
     ) -> Result<ViewerStream, RuntimeError> {
-        self.call::<()>(Call::Attach { session, viewer: viewer.clone() })?;
+        let viewer = with_typist(viewer)?;
+        self.call_again::<()>(&Call::Attach { session, viewer: viewer.clone() })?;
         Ok(self.into_stream(session, viewer))
     }
 
     /// Types bytes and waits until the terminal has taken them; with `paste`, marked as a paste where the program
-    /// asked for that and they have line breaks.
+    /// asked for that and they have line breaks. When the supervisor dies over it, the next one types the rest.
     ///
     /// # Errors
-    /// `NotRunning`, or `Timeout` when the program does not read.
+    /// `NotRunning`, or `Timeout` when the program does not read; `Conflict` when the supervisor died over it and the
+    /// next one does not know how much was typed.
     pub fn write(
         &mut self,
         session: SessionId,
         bytes: &[u8],
         paste: Typing,
     ) -> Result<(), RuntimeError> {
-        self.send_blob(bytes)?;
-        self.call(Call::Write { session, paste: paste == Typing::Paste })
+        let (typist, calls) = match self.typist.take() {
+            Some(typist) => typist,
+            None => (draw_typist()?, 0),
+        };
+        let (paste, number) = (paste == Typing::Paste, calls + 1);
+        let written = self.ask_again(bytes, |again| {
+            let typed = Some(TypedCall { typist, number, again });
+            Call::Write { session, paste, typed }
+        });
+        // What was given up in the middle may still be typed, and keeps its count.
+        self.typist = Some((typist, number)).filter(|_| written.is_ok());
+        written.map(|((), _)| ())
     }
 
     /// Changes the size of a session's terminal.
@@ -277,32 +299,6 @@ impl Client {
         }
     }
 
-    /// Has the supervisor replaced by the program that is on the disk now, and waits until that one serves.
-    ///
-    /// # Errors
-    /// What the supervisor refuses; `Timeout` when none serves in time, in which case programs go on with the keeper.
-    pub fn upgrade(mut self) -> Result<SupervisorStatus, RuntimeError> {
-        let deadline = Instant::now() + UPGRADE_TIMEOUT;
-        let before = self.status()?.pid;
-        self.call::<()>(Call::Upgrade)?;
-        let place = self.place.clone();
-        drop(self);
-        loop {
-            let status = Self::connect(&place)
-                .and_then(|client| client.map(|mut client| client.status()).transpose());
-            match status {
-                Ok(Some(status)) if status.pid != before => return Ok(status),
-                // Still the one before, none yet, or one that did not come up.
-                Ok(_) | Err(RuntimeError::Io { .. } | RuntimeError::Timeout { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            if Instant::now() >= deadline {
-                return Err(RuntimeError::Timeout { what: "the next supervisor" });
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
     fn send_environment(&mut self, spawn: &Spawn) -> Result<(), RuntimeError> {
         self.send_blob(&environment::encode(&spawn.environment))
     }
@@ -311,6 +307,18 @@ impl Client {
         let way_back = WayBack::new(self.place, session, viewer);
         ViewerStream::new(self.stream, self.decoder).with_way_back(way_back)
     }
+}
+
+/// The viewer as somebody whose typing is counted, if it may type.
+fn with_typist(mut viewer: ViewerSpec) -> Result<ViewerSpec, RuntimeError> {
+    if viewer.typist.is_none() && !viewer.read_only {
+        viewer.typist = Some(draw_typist()?);
+    }
+    Ok(viewer)
+}
+
+fn draw_typist() -> Result<Typist, RuntimeError> {
+    Typist::draw().map_err(|source| RuntimeError::io("asking for randomness", source))
 }
 
 /// How far an attempt to connect came.

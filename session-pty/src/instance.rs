@@ -6,8 +6,8 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,9 +32,23 @@ pub struct Instance {
     /// goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supervisor: Option<u32>,
+    /// The socket that clients connect to, once it was bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<Socket>,
     /// Why nothing serves clients any more, if that is so although the instance lives: a sentence for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_up: Option<String>,
+}
+
+/// A socket as a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Socket {
+    /// Where it was bound.
+    pub path: PathBuf,
+    /// The device of the file.
+    pub device: u64,
+    /// Its inode there: what is at the path may be somebody else's by now.
+    pub inode: u64,
 }
 
 /// The lock of a living instance, released with this value or with the process.
@@ -95,6 +109,11 @@ impl Instance {
         is_it.then_some(process)
     }
 
+    /// Whether clients may find it at this path, now or once it has bound its socket.
+    pub(crate) fn may_listen_at(&self, path: &Path) -> bool {
+        self.socket.as_ref().is_none_or(|socket| socket.path == path)
+    }
+
     /// The instance that lives on this lock, if one does. Changes nothing.
     ///
     /// # Errors
@@ -124,6 +143,24 @@ impl Instance {
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+impl Socket {
+    /// What is at this path.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        let metadata = std::fs::symlink_metadata(path)?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        Ok(Self { path: path.to_owned(), device, inode })
+    }
+
+    /// Whether it still is what is found there.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        Self::at(&self.path).is_ok_and(|found| found == *self)
     }
 }
 
@@ -214,6 +251,7 @@ impl InstanceLock {
             pid_start: crate::os::process_start(pid),
             started_at: now,
             supervisor: None,
+            socket: None,
             given_up: None,
         };
         let mut line = serde_json::to_vec(&instance)?;

@@ -21,6 +21,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -29,12 +30,12 @@ use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions};
 use session_core::{Clock, RuntimeError};
 
-use crate::instance::InstanceLock;
+use crate::instance::{Instance, InstanceLock, Socket};
 use crate::place::Place;
 use crate::supervisor::detach::detach_from_caller;
 use crate::supervisor::listen::ask_to_bind_again;
 use crate::supervisor::start::Report;
-use crate::supervisor::{Launcher, log_line};
+use crate::supervisor::{Launcher, log_line, reopen_log};
 
 use deposits::{Deposits, Descriptors};
 use ladder::{Ladder, Step};
@@ -61,8 +62,13 @@ pub struct KeeperOptions {
 /// How long a supervisor may take until it is ready: it may have to wait for a store that is being brought up to date.
 const LONGEST_START: Duration = Duration::from_secs(60);
 
-/// How long a supervisor may take to end every program and record each. Twice that of the programs themselves and more.
+/// How long supervisors may take to end every program and record each. Twice that of the programs themselves and more,
+/// and less than service managers wait before they kill (90 s), the ladder after it included.
 const LONGEST_END: Duration = Duration::from_secs(60);
+
+/// So many supervisors are started to end everything after the one that was there has ended over it: whoever signals
+/// all processes at once may meet the next one, too, before it handles signals.
+const ENDERS: u32 = 3;
 
 /// How long to wait when the kernel has too much on the way to the supervisor.
 const BREATH: Duration = Duration::from_millis(20);
@@ -79,6 +85,8 @@ struct Keeper {
     launcher: Launcher,
     lock: InstanceLock,
     listener: Option<OwnedFd>,
+    /// Where clients look for it.
+    socket: PathBuf,
     deposits: Deposits,
     restarts: Restarts,
     supervised: Option<Supervised>,
@@ -92,8 +100,11 @@ struct Keeper {
 #[derive(Debug)]
 enum Course {
     Keep,
-    /// The supervisor ends everything, and has so long.
-    Asked(Instant),
+    /// The supervisor ends everything until then; `enders` others may yet be started for it.
+    Asked {
+        until: Instant,
+        enders: u32,
+    },
     /// It does so itself.
     End(Ladder),
 }
@@ -160,6 +171,7 @@ fn prepare(options: KeeperOptions, clock: impl Clock) -> Result<Option<Keeper>, 
         launcher,
         lock,
         listener,
+        socket: place.socket(),
         deposits,
         restarts,
         supervised,
@@ -191,6 +203,8 @@ fn command(launcher: &Launcher) -> io::Result<Command> {
         }
     };
     command.args(&launcher.args);
+    // Threads come and go with what sessions do; memory that each kept for itself would stay. For glibc's `malloc`.
+    command.env("MALLOC_ARENA_MAX", "1");
     Ok(command)
 }
 
@@ -229,7 +243,7 @@ impl Keeper {
         }
         if end && matches!(self.course, Course::Keep) {
             log_line("the keeper was asked to end");
-            self.course = Course::Asked(Instant::now() + LONGEST_END);
+            self.course = Course::Asked { until: Instant::now() + LONGEST_END, enders: ENDERS };
             if let Some(supervised) = &mut self.supervised {
                 supervised.end_all();
             }
@@ -290,7 +304,7 @@ impl Keeper {
             }
             Some(Said::Listener) => {
                 if let (Some(listener), true) = (fds.pop(), fds.is_empty()) {
-                    self.listener = Some(listener);
+                    self.take_listener(listener);
                 }
             }
             Some(Said::Deposit(id)) => {
@@ -311,6 +325,20 @@ impl Keeper {
             None => {}
         }
         true
+    }
+
+    fn take_listener(&mut self, listener: OwnedFd) {
+        let inode = |fd: &OwnedFd| rustix::fs::fstat(fd).ok().map(|stat| stat.st_ino);
+        let is_new = self.listener.as_ref().is_none_or(|known| inode(known) != inode(&listener));
+        self.listener = Some(listener);
+        if !is_new {
+            return;
+        }
+        // It was bound a moment ago, perhaps because its directory was gone, and the log with it.
+        reopen_log();
+        // A path that is not UTF-8 has no JSON.
+        let socket = Socket::at(&self.socket).ok().filter(|it| it.path.to_str().is_some());
+        self.write_into_lock(|instance| instance.socket = socket);
     }
 
     /// Does what has to be done now. Breaks off at the end, or says when to look again at the latest.
@@ -340,15 +368,23 @@ impl Keeper {
                     Next::GivenUp => return ControlFlow::Continue(None),
                     Next::End => return ControlFlow::Break(()),
                 },
-                (Course::Asked(until), Some(supervised)) => {
+                (Course::Asked { until, enders }, Some(supervised)) => {
                     if now >= *until {
                         log_line("the supervisor does not end by itself");
                         supervised.signal(Signal::KILL);
-                        *until = now + LONGEST_END;
+                        (*until, *enders) = (now + LONGEST_END, 0);
                     }
                     return ControlFlow::Continue(Some(*until));
                 }
-                (Course::Asked(_), None) => self.course = Course::End(Ladder::default()),
+                (Course::Asked { until, enders }, None) => {
+                    // Only a supervisor can record ends.
+                    if *enders > 0 && now < *until && !self.deposits.is_empty() {
+                        *enders -= 1;
+                        self.start_to_end_all();
+                    } else {
+                        self.course = Course::End(Ladder::default());
+                    }
+                }
                 (Course::End(ladder), _) => match ladder.step(self.deposits.any_runs(), now) {
                     Step::Send(signal) => self.deposits.signal(signal),
                     Step::Wait(until) => return ControlFlow::Continue(Some(until)),
@@ -368,6 +404,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// Starts a supervisor that ends everything.
+    fn start_to_end_all(&mut self) {
+        let program = self.restarts.program().clone();
+        match (self.start(&program), &mut self.supervised) {
+            (Ok(()), Some(supervised)) => supervised.end_all(),
+            (Ok(()), None) => {}
+            (Err(error), _) => self.supervisor_ended(format!("it could not be started: {error}")),
+        }
+    }
+
     /// Says in the lock who serves, and whether that was given up.
     fn sign(&mut self) {
         let pid = std::process::id();
@@ -382,13 +428,16 @@ impl Keeper {
             None => self.lock.instance.given_up.clone(),
         };
         let supervisor = supervised.map(Supervised::process);
-        let updated = self.lock.update(|instance| {
+        self.write_into_lock(|instance| {
             instance.pid = pid;
             instance.pid_start = crate::os::process_start(pid);
             instance.supervisor = supervisor;
             instance.given_up = given_up;
         });
-        if let Err(error) = updated {
+    }
+
+    fn write_into_lock(&mut self, change: impl FnOnce(&mut Instance)) {
+        if let Err(error) = self.lock.update(change) {
             log_line(&format!("writing into the instance lock: {error}"));
         }
     }

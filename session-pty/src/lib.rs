@@ -59,11 +59,11 @@ mod supervisor;
 
 pub use client::Client;
 pub use events::{Cursor, CursorError, Event, Happening};
-pub use instance::{Absence, Instance, Presence};
+pub use instance::{Absence, Instance, Presence, Socket};
 pub use keeper::{KeeperOptions, keep};
 pub use live::{Limits, SessionHandle};
 pub use output::{read_log, read_screen};
 pub use place::Place;
 pub use runtime::{Runtime, RuntimeOptions};
 pub use supervisor::{Launcher, SupervisorOptions, supervise};
-pub use wire::{Feed, LiveSession, SupervisorStatus, ViewerSpec};
+pub use wire::{Feed, LiveSession, SupervisorStatus, Typist, TypistError, ViewerSpec};

@@ -1,8 +1,9 @@
 //! One running program: its terminal, its output, its screen, its viewers.
 //!
-//! Two plain threads per session. The relay moves bytes from the terminal to the journal and to the viewers and
-//! back, and waits for nothing else; the emulator follows behind it and keeps the screen. Whoever wants the
-//! screen as of now parses the rest of the backlog first.
+//! Two plain threads per session in which something happens. The relay moves bytes from the terminal to the journal
+//! and to the viewers and back, and waits for nothing else; the emulator follows behind it and keeps the screen.
+//! Whoever wants the screen as of now parses the rest of the backlog first. An idle session has neither: one thread
+//! waits for all of them.
 
 mod audience;
 mod awake;
@@ -10,13 +11,17 @@ mod beginning;
 mod custody;
 mod emulator;
 mod end;
-mod input;
+mod idle;
 mod journal;
 mod leader;
+mod queue;
 mod relay;
 mod spawn;
+mod tally;
+mod title;
 mod typing;
 mod viewer;
+mod waker;
 
 #[cfg(test)]
 mod tests;
@@ -27,18 +32,19 @@ use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use session_core::{Exit, RuntimeError, SessionId, TerminalSize};
+use session_core::{ErrorKind, Exit, MAX_INPUT, RuntimeError, SessionId, TerminalSize};
 
 use crate::events::News;
 use crate::output::Kept;
 use crate::stream::ViewerStream;
-use crate::wire::{Decoder, LiveSession, ViewerSpec};
+use crate::wire::{Decoder, LiveSession, TypedCall, ViewerSpec};
 
 use emulator::Emulator;
 use journal::Journal;
 use leader::Target;
 use relay::Command;
 use typing::Call;
+use waker::Waker;
 
 pub(crate) use beginning::Adopted;
 pub(crate) use beginning::{Beginning, Setting};
@@ -57,10 +63,11 @@ pub struct Limits {
     pub journal_bytes: usize,
     /// Lines of history kept above the screen.
     pub history_lines: usize,
-    /// Bytes that may wait for one viewer before it gets a gap.
+    /// Bytes by which a viewer may be behind before it gets a gap. They cost no memory: they are read from where the
+    /// output is kept, which has room for `journal_bytes` and 12 MiB more, beyond which there is a gap in any case.
     pub viewer_bytes: usize,
     /// Screens that are kept ready, those that somebody had to do with last; the others are snapshots once they were
-    /// quiet for a few seconds.
+    /// quiet for a second.
     pub awake_screens: usize,
 }
 
@@ -97,7 +104,7 @@ struct Shared {
     id: SessionId,
     pid: u32,
     commands: Mutex<Sender<Command>>,
-    waker: UnixStream,
+    waker: Waker,
     emulator: Arc<Emulator>,
     news: News,
     journal: Arc<Journal>,
@@ -109,7 +116,7 @@ struct Shared {
     /// The process to signal, until it was reaped: afterwards the number may be somebody else's.
     leader: Mutex<Option<Target>>,
     /// The terminal, until the end: it knows the group in the foreground and has a size.
-    terminal: Mutex<Option<std::os::fd::OwnedFd>>,
+    terminal: Mutex<Option<Arc<std::os::fd::OwnedFd>>>,
 }
 
 impl Default for Limits {
@@ -117,7 +124,7 @@ impl Default for Limits {
         Self {
             journal_bytes: 4 << 20,
             history_lines: 2000,
-            viewer_bytes: 256 << 10,
+            viewer_bytes: 4 << 20,
             awake_screens: 8,
         }
     }
@@ -159,12 +166,63 @@ impl SessionHandle {
     /// Types bytes and waits until the terminal has taken them.
     ///
     /// # Errors
-    /// `NotRunning` after the end; `Timeout` when the program does not read for ten seconds, or when 16 MiB wait for
-    /// it already. Then either nothing was typed, or the beginning was and the rest will be: never a part.
+    /// `NotRunning` after the end; `TooMuchInput` for more than 16 MiB; `Timeout` when the program does not read for ten
+    /// seconds, or when 16 MiB wait for it already. Then either nothing was typed, or the beginning was and the rest will be: never a part.
     pub fn write(&self, bytes: &[u8]) -> Result<(), RuntimeError> {
+        self.type_bytes(bytes, None, false)
+    }
+
+    /// Types text as a paste: in bracketed-paste marks when the program asked for them and the text has line breaks.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub fn paste(&self, text: &[u8]) -> Result<(), RuntimeError> {
+        self.answer_write(text, true, None)
+    }
+
+    /// Types for a call, which may have been made before: then what the terminal has taken is not typed again.
+    ///
+    /// # Errors
+    /// As for [`Self::write`]; `Conflict` when it is not known any more what the terminal has taken.
+    pub(crate) fn answer_write(
+        &self,
+        bytes: &[u8],
+        paste: bool,
+        typed: Option<TypedCall>,
+    ) -> Result<(), RuntimeError> {
+        let journal = &self.shared.journal;
+        let again = typed.filter(|typed| typed.again);
+        let account = again.and_then(|typed| journal.account(typed.typist));
+        if again.is_some() && account.is_none() && journal.has_forgotten() {
+            return Err(RuntimeError::Remote {
+                kind: ErrorKind::Conflict,
+                message: "the supervisor died while it typed: how much arrived is not known".into(),
+                hint: Some("look at the screen before you type it again".to_owned()),
+            });
+        }
+        let begun = again.and(account).filter(|it| Some(it.call) == again.map(|it| it.number));
+        let asks = || bytes.contains(&b'\n') && self.shared.emulator.wants_paste_marks();
+        // What has begun as a paste goes on as one.
+        let marked = begun.map_or_else(|| paste && asks(), |begun| begun.marked);
+        if marked {
+            self.type_bytes(&[b"\x1b[200~", bytes, b"\x1b[201~"].concat(), typed, true)
+        } else {
+            self.type_bytes(bytes, typed, false)
+        }
+    }
+
+    fn type_bytes(
+        &self,
+        bytes: &[u8],
+        typed: Option<TypedCall>,
+        marked: bool,
+    ) -> Result<(), RuntimeError> {
+        if self.exit().is_none() && bytes.len() > MAX_INPUT {
+            return Err(RuntimeError::TooMuchInput { len: bytes.len() });
+        }
         let (done, taken) = std::sync::mpsc::channel();
         let given_up = Arc::new(AtomicBool::new(false));
-        let call = Call { done, given_up: Arc::clone(&given_up) };
+        let call = Call { done, given_up: Arc::clone(&given_up), typed, marked };
         self.send(Command::Type { bytes: bytes.to_vec(), call })?;
         match taken.recv_timeout(TYPING_TIMEOUT) {
             Ok(()) => return Ok(()),
@@ -175,18 +233,6 @@ impl SessionHandle {
             Err(RecvTimeoutError::Disconnected) => {}
         }
         Err(RuntimeError::Timeout { what: "typing: the program does not read, so it" })
-    }
-
-    /// Types text as a paste: in bracketed-paste marks when the program asked for them and the text has line breaks.
-    ///
-    /// # Errors
-    /// As for [`Self::write`].
-    pub fn paste(&self, text: &[u8]) -> Result<(), RuntimeError> {
-        let marked = text.contains(&b'\n') && self.shared.emulator.wants_paste_marks();
-        if !marked {
-            return self.write(text);
-        }
-        self.write(&[b"\x1b[200~", text, b"\x1b[201~"].concat())
     }
 
     /// Changes the size of the terminal.
@@ -204,8 +250,9 @@ impl SessionHandle {
     pub fn watch(&self, viewer: ViewerSpec) -> Result<ViewerStream, RuntimeError> {
         let (ours, theirs) = UnixStream::pair()
             .map_err(|source| RuntimeError::io("making a viewer's stream", source))?;
+        let counts = viewer.typist.is_some();
         self.attach(theirs, viewer, Vec::new())?;
-        Ok(ViewerStream::new(ours, Decoder::default()))
+        Ok(ViewerStream::new(ours, Decoder::default()).counting(counts))
     }
 
     /// Gives the connection to the relay as a viewer. Bytes that were read from it already come along.
@@ -295,7 +342,7 @@ impl SessionHandle {
             return Err(self.not_running());
         }
         lock(&self.shared.commands).send(command).map_err(|_| self.not_running())?;
-        relay::wake(&self.shared.waker);
+        self.shared.waker.wake();
         Ok(())
     }
 

@@ -1,7 +1,13 @@
 //! What the operating system must tell about processes and machines, one seam for each platform.
 
+mod members;
+
 use std::io;
 use std::path::PathBuf;
+
+pub(crate) use members::{session_groups, session_members};
+
+use members::session_of;
 
 /// An id of the present boot of this machine; processes of another boot are gone.
 ///
@@ -24,84 +30,9 @@ pub(crate) fn process_start(pid: u32) -> Option<u64> {
     fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// A process that is held by more than its number, which may become another's at any time.
-#[derive(Debug)]
-pub(crate) struct Member {
-    process: std::os::fd::OwnedFd,
-}
-
-/// The processes that belong to the terminal session which `leader` led, `leader` itself apart.
-pub(crate) fn session_members(leader: u32) -> Vec<Member> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|&pid| pid != leader && session_of(pid) == Some(leader))
-        .filter_map(|pid| {
-            let process =
-                exit_watch(i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)?);
-            // Looked at again once it is held: in between the number may have become another's.
-            let process = process.ok().filter(|_| session_of(pid) == Some(leader))?;
-            Some(Member { process })
-        })
-        .collect()
-}
-
-impl Member {
-    /// Sends a signal, and wakes it if it is stopped.
-    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        for signal in [signal, rustix::process::Signal::CONT] {
-            // One that is gone needs no signal.
-            let _gone = rustix::process::pidfd_send_signal(&self.process, signal);
-        }
-    }
-
-    /// Waits for its end, at most for `timeout`.
-    pub(crate) fn wait(&self, timeout: std::time::Duration) {
-        let timeout = rustix::event::Timespec {
-            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: timeout.subsec_nanos().into(),
-        };
-        let mut fds = [rustix::event::PollFd::new(&self.process, rustix::event::PollFlags::IN)];
-        // Ended or not in time: either way the caller looks again.
-        let _either_way = rustix::event::poll(&mut fds, Some(&timeout));
-    }
-}
-
 /// Whether the process leads a terminal session of its own, as every program that was started here does.
 pub(crate) fn leads_a_session(pid: u32) -> bool {
     session_of(pid) == Some(pid)
-}
-
-/// The processes of the terminal session that `leader` led which are in one of these groups, `leader` included.
-pub(crate) fn session_groups(leader: u32, groups: &[u32]) -> Vec<Member> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let belongs = |pid| {
-        session_of(pid) == Some(leader)
-            && group_of(pid).is_some_and(|group| groups.contains(&group))
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|&pid| belongs(pid))
-        .filter_map(|pid| {
-            let process =
-                exit_watch(i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw)?);
-            // Looked at again once it is held: in between the number may have become another's.
-            let process = process.ok().filter(|_| belongs(pid))?;
-            Some(Member { process })
-        })
-        .collect()
-}
-
-fn group_of(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()
-}
-
-fn session_of(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(3)?.parse().ok()
 }
 
 /// Eighty random bits and more, for ids.
@@ -128,12 +59,54 @@ pub(crate) fn own_program() -> io::Result<PathBuf> {
 /// # Errors
 /// `NotFound` when there is none any more.
 pub(crate) fn program_on_disk() -> io::Result<PathBuf> {
-    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-    let path = std::env::current_exe()?.into_os_string().into_vec();
-    // So the kernel names a file that has lost its name, to another one perhaps.
-    let path = path.strip_suffix(b" (deleted)").unwrap_or(&path);
-    let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
+    let path = as_it_was_named(std::env::current_exe()?);
     path.metadata().map(|_| path)
+}
+
+/// A path without what the kernel adds when the file has lost its name, to another one perhaps.
+fn as_it_was_named(path: PathBuf) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut path = path.into_os_string().into_vec();
+    if path.ends_with(DELETED) {
+        path.truncate(path.len() - DELETED.len());
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(path))
+}
+
+const DELETED: &[u8] = b" (deleted)";
+
+/// The file that a process runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    /// Where it was; another one may be there now.
+    pub(crate) path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl PartialEq for Image {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+impl Image {
+    /// Whether it still is what is found at its path.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.path.metadata().is_ok_and(|found| identity(&found) == self.identity)
+    }
+}
+
+/// The file that a process of this user runs, where the system says so.
+pub(crate) fn image_of(pid: u32) -> Option<Image> {
+    let link = format!("/proc/{pid}/exe");
+    let identity = identity(&std::fs::metadata(&link).ok()?);
+    Some(Image { path: as_it_was_named(std::fs::read_link(&link).ok()?), identity })
+}
+
+fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
 }
 
 /// The limit of open files that this process was started with, once [`raise_open_files`] has raised it.

@@ -77,14 +77,7 @@ impl Place {
     /// # Errors
     /// `refused` when it belongs to somebody else, when others may write to it, or when it is no directory.
     pub fn prepare_runtime_dir(&self) -> Result<(), RuntimeError> {
-        let directory = &self.runtime_dir;
-        let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        if let Err(source) = created
-            && source.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(RuntimeError::io("making the runtime directory", source));
-        }
-        self.check_runtime_dir()
+        prepare_own_directory(&self.runtime_dir)
     }
 
     /// Checks that the runtime directory can be trusted, if it is there.
@@ -92,29 +85,51 @@ impl Place {
     /// # Errors
     /// As for [`Self::prepare_runtime_dir`].
     pub fn check_runtime_dir(&self) -> Result<(), RuntimeError> {
-        let directory = self.runtime_dir.display();
-        let metadata = match fs::symlink_metadata(&self.runtime_dir) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(source) => {
-                return Err(RuntimeError::io("looking at the runtime directory", source));
-            }
-        };
-        let reason = if !metadata.is_dir() {
-            "is not a directory"
-        } else if metadata.uid() != rustix::process::geteuid().as_raw() {
-            "belongs to another user"
-        } else if metadata.permissions().mode() & 0o022 != 0 {
-            "can be written to by other users"
-        } else {
-            return Ok(());
-        };
-        Err(RuntimeError::Remote {
-            kind: ErrorKind::Refused,
-            message: format!("the runtime directory {directory} {reason}"),
-            hint: Some(format!(
-                "remove it, run `chmod 700 {directory}`, or choose another with --runtime-dir"
-            )),
-        })
+        check_own_directory(&self.runtime_dir)
     }
+}
+
+/// Makes a directory below the runtime directory, or that itself; one that is there must be trustworthy.
+///
+/// # Errors
+/// As for [`Place::prepare_runtime_dir`].
+pub(crate) fn prepare_own_directory(directory: &Path) -> Result<(), RuntimeError> {
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    if let Err(source) = created
+        && source.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(RuntimeError::io("making the runtime directory", source));
+    }
+    check_own_directory(directory)
+}
+
+/// Checks that a directory can be trusted, if it is there.
+///
+/// # Errors
+/// As for [`Place::prepare_runtime_dir`].
+pub(crate) fn check_own_directory(path: &Path) -> Result<(), RuntimeError> {
+    let directory = path.display();
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => {
+            return Err(RuntimeError::io("looking at the runtime directory", source));
+        }
+    };
+    let reason = if !metadata.is_dir() {
+        "is not a directory"
+    } else if metadata.uid() != rustix::process::geteuid().as_raw() {
+        "belongs to another user"
+    } else if metadata.permissions().mode() & 0o022 != 0 {
+        "can be written to by other users"
+    } else {
+        return Ok(());
+    };
+    Err(RuntimeError::Remote {
+        kind: ErrorKind::Refused,
+        message: format!("the runtime directory {directory} {reason}"),
+        hint: Some(format!(
+            "remove it, run `chmod 700 {directory}`, or choose another with --runtime-dir"
+        )),
+    })
 }

@@ -1,12 +1,13 @@
 //! The one place where running programs meet the store: a named thread behind a bounded channel.
 //!
-//! Whoever wants something of the store hands it a piece of work and waits. An end that could not be recorded, on a
-//! full disk for instance, is tried again until it is; until then its session counts as running. When the first try
-//! fails, viewers hear of the end before it is in the record.
+//! Whoever wants something of the store hands it a piece of work and waits. Ends are recorded by whoever sees them,
+//! several at a time, so that many that come together share a sync where the store can. One that could not be
+//! recorded, on a full disk for instance, is tried again by the thread until it is; until then its session counts as
+//! running. When the first try fails, viewers hear of the end before it is in the record.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use session_core::{
@@ -20,6 +21,10 @@ use crate::supervisor::log_line;
 /// Pieces of work that may wait; then callers do.
 const QUEUE: usize = 64;
 
+/// Ends that are recorded at the same time. More would gain little, and each waits for the store no longer than that
+/// allows.
+const AT_ONCE: usize = 16;
+
 /// How long after a failure the end of a program is recorded again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -27,11 +32,23 @@ const RETRY: Duration = Duration::from_secs(1);
 /// supervisor for ever.
 const OUTPUT_ATTEMPTS: u32 = 60;
 
-/// A handle on the thread that owns the store.
+/// A handle on the store and the thread beside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
     work: SyncSender<Work>,
+    store: Arc<dyn SessionStore>,
+    turns: Arc<Turns>,
 }
+
+/// How many more ends may be recorded now.
+#[derive(Debug)]
+struct Turns {
+    left: Mutex<usize>,
+    given_back: Condvar,
+}
+
+/// One of them.
+struct Turn<'a>(&'a Turns);
 
 /// The end of a program, on its way to the store.
 pub(crate) struct End {
@@ -47,7 +64,8 @@ type Call = Box<dyn FnOnce(&dyn SessionStore) + Send>;
 
 enum Work {
     Call(Call),
-    End(Box<Unrecorded>, SyncSender<()>),
+    /// Its first try has failed.
+    End(Box<Unrecorded>),
 }
 
 /// An end of which something is still to be done.
@@ -65,11 +83,13 @@ impl Recorder {
     /// Starts the thread.
     pub(crate) fn start(store: Arc<dyn SessionStore>) -> Result<Self, RuntimeError> {
         let (work, inbox) = sync_channel(QUEUE);
+        let shared = Arc::clone(&store);
         std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || run(&*store, &inbox, RETRY))
+            .spawn(move || run(&*shared, &inbox, RETRY))
             .map_err(|source| RuntimeError::io("starting the recorder", source))?;
-        Ok(Self { work })
+        let turns = Turns { left: Mutex::new(AT_ONCE), given_back: Condvar::new() };
+        Ok(Self { work, store, turns: Arc::new(turns) })
     }
 
     /// Does something with the store and waits for the result.
@@ -91,14 +111,33 @@ impl Recorder {
         let _gone = self.work.send(Work::Call(Box::new(work)));
     }
 
-    /// Records the end of a program and waits until that was done, or has failed for the first time.
+    /// Records the end of a program. Comes back when that was done, or has failed for the first time.
     pub(crate) fn end(&self, end: End) {
-        let (done, result) = sync_channel(1);
         let end = Box::new(Unrecorded { end, kept: false, stored: false, attempts: 0 });
-        if self.work.send(Work::End(end, done)).is_ok() {
+        let turn = self.turns.take();
+        let left = record(&*self.store, end);
+        drop(turn);
+        if let Some(end) = left {
             // A recorder that is gone cannot record; the session is then found lost by whoever comes next.
-            let _gone = result.recv();
+            let _gone = self.work.send(Work::End(end));
         }
+    }
+}
+
+impl Turns {
+    fn take(&self) -> Turn<'_> {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let none_left = |left: &mut usize| *left == 0;
+        let left = self.given_back.wait_while(left, none_left);
+        *left.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Turn(self)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.left.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.given_back.notify_one();
     }
 }
 
@@ -117,10 +156,7 @@ fn run(store: &dyn SessionStore, inbox: &Receiver<Work>, retry: Duration) {
         };
         match work {
             Ok(Work::Call(call)) => call(store),
-            Ok(Work::End(end, done)) => {
-                unrecorded.extend(record(store, end));
-                let _caller_left = done.send(());
-            }
+            Ok(Work::End(end)) => unrecorded.push(end),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 for end in unrecorded {
@@ -299,8 +335,7 @@ mod tests {
         std::fs::write(&in_the_way, "").unwrap();
         let (end, told) = unrecorded(id, Some(in_the_way.clone()));
         let (work, inbox) = sync_channel(QUEUE);
-        let (done, _first_try) = sync_channel(1);
-        work.send(Work::End(end, done)).unwrap();
+        work.send(Work::End(record(&store, end).unwrap())).unwrap();
         let call = move |_: &dyn SessionStore| std::fs::remove_file(in_the_way).unwrap();
         work.send(Work::Call(Box::new(call))).unwrap();
         let (seen, told_meanwhile) = sync_channel(1);
@@ -309,6 +344,26 @@ mod tests {
         drop(work);
         run(&store, &inbox, Duration::ZERO);
         assert_eq!(told_meanwhile.recv().unwrap(), 1);
+    }
+
+    #[test]
+    fn ends_wait_for_no_other_work() {
+        let (store, id) = stored();
+        let recorder = Recorder::start(Arc::new(store)).unwrap();
+        let (let_go, held) = sync_channel::<()>(1);
+        recorder.post(move |_| held.recv().unwrap());
+        let (done, all_done) = sync_channel(1);
+        let ending = recorder.clone();
+        std::thread::spawn(move || {
+            for _ in 0..=AT_ONCE {
+                let (unrecorded, told) = unrecorded(id, None);
+                ending.end(unrecorded.end);
+                assert_eq!(told.load(Ordering::Acquire), 1);
+            }
+            done.send(()).unwrap();
+        });
+        all_done.recv_timeout(Duration::from_secs(20)).unwrap();
+        let_go.send(()).unwrap();
     }
 
     #[test]

@@ -143,6 +143,17 @@ impl Runtime {
         Ok(kept.zip(exit))
     }
 
+    /// Watches a running program; `None` when it has ended.
+    fn watch(&self, id: SessionId, feed: Feed) -> Result<Option<Watch>, RuntimeError> {
+        let from = (feed == Feed::Log).then_some(0);
+        let viewer = ViewerSpec { read_only: true, feed, from, ..ViewerSpec::default() };
+        match self.handle(id).and_then(|handle| handle.watch(viewer)) {
+            Ok(stream) => Watch::admitted(stream),
+            Err(RuntimeError::NotRunning { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// All running programs, oldest first.
     #[must_use]
     pub fn handles(&self) -> Vec<SessionHandle> {
@@ -234,22 +245,33 @@ impl Runtime {
         }
     }
 
-    /// Goes on with a program that somebody else held since the runtime before this one.
+    /// Goes on with a program that somebody else held since the runtime before this one. One that has ended, and whose
+    /// session the store does not know, leaves nothing but its output.
     ///
     /// # Errors
     /// What the store reports, whose word is needed; whatever the operating system says. Then nothing has changed.
     pub(crate) fn take_back(&self, id: SessionId, adopted: Adopted) -> Result<(), RuntimeError> {
-        let session = self.inner.recorder.call(move |store| store.get(id))??;
-        let Some(process) = session.process.filter(|process| process.state.is_live()) else {
-            // Its end was recorded, and that was not said any more.
-            self.inner.custody.released(id);
-            return Ok(());
+        let is_starting = match self.inner.recorder.call(move |store| store.get(id))? {
+            Err(StoreError::NotFound { .. }) if adopted.ended.is_told() => {
+                log_line(&format!(
+                    "session {id} has ended and is not in the store: only its output is kept"
+                ));
+                false
+            }
+            found => match found?.process.filter(|process| process.state.is_live()) {
+                Some(process) => process.state == ProcessState::Starting,
+                None => {
+                    // Its end was recorded, and that was not said any more.
+                    self.inner.custody.released(id);
+                    return Ok(());
+                }
+            },
         };
         let (handle, beginning) =
             SessionHandle::adopt(id, adopted, &self.inner.setting, self.on_end())
                 .map_err(|source| RuntimeError::io("taking a session back", source))?;
         self.sessions().insert(id, handle.clone());
-        if process.state == ProcessState::Starting {
+        if is_starting {
             match self.record_start(&handle) {
                 Ok(session) => {
                     let name = session.name().cloned();
@@ -349,16 +371,20 @@ impl SessionRuntime for Runtime {
     }
 
     fn subscribe(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {
-        let viewer = ViewerSpec { read_only: true, feed: Feed::Output, ..ViewerSpec::default() };
-        let watch = match self.handle(id).and_then(|handle| handle.watch(viewer)) {
-            Ok(stream) => Watch::admitted(stream)?,
-            Err(RuntimeError::NotRunning { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        match watch {
+        match self.watch(id, Feed::Output)? {
             Some(watch) => Ok(Box::new(watch)),
             None => Ok(Box::new(Ended::new(self.wait(id, None)?))),
         }
+    }
+
+    fn replay(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {
+        if let Some(watch) = self.watch(id, Feed::Log)? {
+            return Ok(Box::new(watch));
+        }
+        // The output is kept before the end is recorded.
+        let exit = self.wait(id, None)?;
+        let kept = self.kept(id)?.map(|(kept, _)| kept);
+        Ok(Box::new(Ended::with_output(kept, exit)))
     }
 
     fn stop(&self, id: SessionId, grace: Duration) -> Result<Exit, RuntimeError> {

@@ -13,9 +13,11 @@ mod grid;
 mod handler;
 mod html;
 mod keyboard;
+mod links;
 mod mailbox;
 mod model;
 mod palette;
+mod plain;
 mod restore;
 mod rows;
 mod sequence;
@@ -70,8 +72,20 @@ impl Screen {
     /// Takes the next bytes of the program's output.
     ///
     /// Never panics: should the emulator, its screen is lost, [`Notice::Rebuilt`] says so, and it
-    /// goes on with an empty one. Synchronised updates (mode 2026) are applied as they arrive. Of
-    /// an OSC string longer than 64 KiB nothing is applied.
+    /// goes on with an empty one. Synchronised updates (mode 2026) are applied as they arrive.
+    ///
+    /// What a program can pile up has bounds, all of them beyond what programs do on purpose:
+    ///
+    /// | what | most | beyond that |
+    /// |---|---|---|
+    /// | a string (OSC, DCS and so on) | 64 KiB | nothing of it is applied |
+    /// | a link's address and id (OSC 8) | 2083 bytes, 250 characters | no link; the id is cut |
+    /// | all links of the screen and its history | 4 MiB, equal ones counted once | cells get no link until others are gone |
+    /// | links where a screen is written out | 4 MiB in one text | the rest of the text is without links |
+    /// | combining characters | 32 in a cell | they are dropped |
+    /// | repetitions of a character (REP) | as many as the screen has cells | they are left out |
+    /// | a title, the working directory | 4096 characters | they are cut |
+    /// | titles pushed, keyboard flags pushed | 10, 32 | the oldest are dropped |
     pub fn feed(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -119,10 +133,23 @@ impl Screen {
     /// Plain terminal bytes that make a terminal of this size, in whatever state, show this screen
     /// and behave as one that watched all along.
     ///
-    /// To be followed by [`unfinished`](Self::unfinished). Not in it, as the emulator does not know
-    /// them: left and right margins, other character sets than ASCII and line drawing, images,
-    /// protected cells, blinking, modes put aside by XTSAVE; and the character that REP would repeat where a full screen has
-    /// lost it.
+    /// To be followed by [`unfinished`](Self::unfinished). What a terminal that watched all along may have and this
+    /// one has not:
+    ///
+    /// | what | why | what somebody sees |
+    /// |---|---|---|
+    /// | text inside left and right margins (DECSLRM) | the emulator wraps and scrolls whole rows; the margins themselves are restored | the wrong text in rows that scrolled, until the program draws them anew |
+    /// | selective erase, protected characters (DECSED, DECSEL, DECSCA) and rectangles (DECCRA, DECFRA and so on) | the emulator ignores them | text that should be gone or elsewhere |
+    /// | rows of double width or height (DECDWL, DECDHL) | the emulator ignores them | rows as all others |
+    /// | images | the emulator ignores them | nothing where they were |
+    /// | character sets other than ASCII, line drawing and the United Kingdom's; G2 and G3 shifted in | the emulator ignores them | the letters that stand for those characters |
+    /// | rapid blinking, overline, fonts, raised and lowered text | a cell has one bit for blinking and none for the others | slow blinking; text without them |
+    /// | what the alternate screen had when it was left (mode 47 shows it again) | it is not kept, as programs draw it anew | an empty screen |
+    /// | colours other than the palette's, the text's and the cursor's; stacks of colours and attributes | not kept | the colours of the terminal |
+    /// | the icon's name, the pointer's shape, marks of prompts (OSC 1, 22, 133) | not kept | the terminal's own; no jumping to earlier prompts |
+    /// | modes put aside by XTSAVE | not kept | they stay as they are when they are to come back |
+    /// | the character that REP would repeat, where a full screen has lost it | nothing but writing it could restore it | another one, or none, if the program repeats before it writes |
+    /// | what is beyond the bounds of [`feed`](Self::feed) | memory | as it says there |
     pub fn snapshot(&self) -> Vec<u8> {
         self.snapshot_with_history(0)
     }

@@ -1,34 +1,39 @@
 //! A viewer's stream from the viewer's side, over a socket or inside the process.
 
-mod line;
+mod outbox;
 mod way_back;
 
-use std::io::{self, Read as _, Write as _};
+use std::collections::VecDeque;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 
 use session_core::{Exit, RuntimeError, TerminalSize};
 
-use crate::wire::{Decoder, ExitMessage, Frame, Kind, encode};
+use crate::wire::{Decoder, ExitMessage, Frame, Kind, MAX_TYPED};
 
-use line::Line;
-pub(crate) use line::Typist;
+pub(crate) use outbox::Outbox;
 pub(crate) use way_back::{WayBack, again};
 
 /// The connection of a viewer: what it is told, and what it types.
 ///
 /// When the supervisor dies, the stream goes on with the one that takes its place: a viewer of the screen is painted
-/// what is there, one of the output gets what comes next. Only when there is none does it end.
+/// what is there, one of the output gets what comes next, and of what was typed the rest is typed. Only when there is
+/// none does it end.
 #[derive(Debug)]
 pub struct ViewerStream {
     stream: UnixStream,
     decoder: Decoder,
+    /// What came while there was something to send.
+    heard: VecDeque<StreamEvent>,
+    pub(crate) outbox: Outbox,
     /// Where the next byte of output stands in all that the program has written, once that was said.
     position: Option<u64>,
     way_back: Option<WayBack>,
-    line: Arc<Line>,
 }
 
 /// What a viewer is told.
@@ -56,17 +61,27 @@ pub enum StreamEvent {
     Closed,
 }
 
-/// Typed bytes are cut at this.
-const TYPED_CHUNK: usize = 64 << 10;
+/// Typed bytes that may be on their way. Whoever types more waits until the terminal takes some.
+pub(crate) const WINDOW: usize = 256 << 10;
+
+/// Something can be read, or the other end is gone.
+const READABLE: PollFlags = PollFlags::IN.union(PollFlags::HUP).union(PollFlags::ERR);
 
 impl ViewerStream {
     pub(crate) fn new(stream: UnixStream, decoder: Decoder) -> Self {
-        Self { stream, decoder, position: None, way_back: None, line: Arc::default() }
+        let (heard, outbox) = (VecDeque::new(), Outbox::default());
+        Self { stream, decoder, heard, outbox, position: None, way_back: None }
+    }
+
+    /// The same, with a supervisor that tells how much of what was typed is taken.
+    pub(crate) fn counting(self, counts: bool) -> Self {
+        Self { outbox: self.outbox.counting(counts), ..self }
     }
 
     /// The same, with a way to take it up again.
     pub(crate) fn with_way_back(self, way_back: WayBack) -> Self {
-        Self { way_back: Some(way_back), ..self }
+        let counts = way_back.counts();
+        Self { way_back: Some(way_back), ..self }.counting(counts)
     }
 
     /// The next event; `None` when `timeout` passes first. `None` as timeout waits for ever.
@@ -91,14 +106,27 @@ impl ViewerStream {
             if left.is_some_and(|left| left.is_zero()) {
                 return Ok(None);
             }
-            self.stream.set_read_timeout(left).map_err(failed)?;
-            match self.receive() {
-                Ok(true) => {}
-                Ok(false) if self.resume(deadline)? => {}
-                Ok(false) => return Ok(Some(StreamEvent::Closed)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(source) => return Err(failed(source)),
+            let ready = self.poll(PollFlags::IN, left).map_err(failed)?;
+            self.send();
+            if !ready.intersects(READABLE) || self.receive().map_err(failed)? {
+                continue;
             }
+            if !self.resume(deadline)? {
+                return Ok(Some(StreamEvent::Closed));
+            }
+        }
+    }
+
+    /// Waits for this, and until there is room for what is to be sent.
+    fn poll(&self, wanted: PollFlags, timeout: Option<Duration>) -> io::Result<PollFlags> {
+        let sends = self.outbox.wants_to_send();
+        let flags = wanted | if sends { PollFlags::OUT } else { PollFlags::empty() };
+        let mut fds = [PollFd::new(&self.stream, flags)];
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Ok(_) => Ok(fds[0].revents()),
+            Err(Errno::INTR) => Ok(PollFlags::empty()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -111,7 +139,7 @@ impl ViewerStream {
         let Some(way_back) = self.way_back() else { return Ok(false) };
         let fresh = way_back.take(deadline)?;
         let came_back = fresh.is_some();
-        self.replace(fresh)?;
+        self.replace(fresh);
         Ok(came_back)
     }
 
@@ -122,25 +150,30 @@ impl ViewerStream {
     }
 
     /// Goes on with another stream of the same session; with none, nothing more can be typed either.
-    ///
-    /// # Errors
-    /// When the system refuses another descriptor.
-    pub(crate) fn replace(&mut self, fresh: Option<Self>) -> Result<(), RuntimeError> {
+    pub(crate) fn replace(&mut self, fresh: Option<Self>) {
         let Some(Self { stream, decoder, position, .. }) = fresh else {
-            self.line.close();
-            return Ok(());
+            self.outbox.clear();
+            return;
         };
         (self.stream, self.decoder) = (stream, decoder);
         self.position = position.or(self.position);
-        let renewed = self.line.renew(&self.stream);
-        renewed.map_err(|source| RuntimeError::io("watching a session", source))
+        self.outbox.rewind();
     }
 
     /// The next event that has been received already.
     pub(crate) fn buffered(&mut self) -> io::Result<Option<StreamEvent>> {
+        match self.heard.pop_front() {
+            None => self.decoded(),
+            event => Ok(event),
+        }
+    }
+
+    fn decoded(&mut self) -> io::Result<Option<StreamEvent>> {
         while let Some(frame) = self.decoder.next()? {
             if frame.kind == Kind::Position {
                 self.position = frame.payload.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+            } else if frame.kind == Kind::Typed {
+                self.outbox.note_taken(&frame.payload)?;
             } else if let Some(event) = event(frame)? {
                 self.count(&event);
                 return Ok(Some(event));
@@ -167,75 +200,123 @@ impl ViewerStream {
                 self.decoder.push(&buffer[..len]);
                 Ok(true)
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => Ok(true),
+                io::ErrorKind::ConnectionReset => Ok(false),
+                _ => Err(error),
+            },
         }
     }
 
-    /// Types bytes. What is long goes in pieces, so that no length of it is too much for a frame.
+    /// Types bytes, and waits while too many of them are on their way. What comes meanwhile is kept for [`Self::next`].
     ///
     /// # Errors
-    /// When the supervisor is gone.
+    /// When the supervisor is gone, and no other comes.
     pub fn input(&mut self, bytes: &[u8]) -> Result<(), RuntimeError> {
-        typed(bytes).try_for_each(|chunk| self.send(Kind::Input, chunk))
+        for chunk in bytes.chunks(MAX_TYPED) {
+            self.outbox.push_typed(chunk);
+            self.deliver()?;
+        }
+        Ok(())
+    }
+
+    /// Passes on what the viewer's terminal says of itself: reports of mouse and focus, answers to queries.
+    ///
+    /// # Errors
+    /// When the supervisor is gone, and no other comes.
+    pub fn report(&mut self, bytes: &[u8]) -> Result<(), RuntimeError> {
+        bytes.chunks(MAX_TYPED).for_each(|chunk| self.outbox.push(Kind::Report, chunk));
+        self.deliver()
     }
 
     /// Says that no more will be typed: the end-of-file character is typed once the program waits for input.
     ///
     /// # Errors
-    /// When the supervisor is gone.
+    /// When the supervisor is gone, and no other comes.
     pub fn end_of_input(&mut self) -> Result<(), RuntimeError> {
-        self.send(Kind::EndOfInput, b"")
+        self.outbox.push(Kind::EndOfInput, b"");
+        self.deliver()
     }
 
     /// Tells the size of the viewer's terminal.
     ///
     /// # Errors
-    /// When the supervisor is gone.
+    /// When the supervisor is gone, and no other comes.
     pub fn resize(&mut self, size: TerminalSize) -> Result<(), RuntimeError> {
         let size = serde_json::to_vec(&size)
             .map_err(|error| RuntimeError::io("telling the size", error.into()))?;
-        self.send(Kind::Resize, &size)
+        self.outbox.push(Kind::Resize, &size);
+        self.deliver()
     }
 
-    /// Leaves.
+    /// Leaves. What was typed and not taken yet may be lost if the supervisor dies afterwards.
     ///
     /// # Errors
     /// When the supervisor is gone, which comes to the same.
     pub fn detach(mut self) -> Result<(), RuntimeError> {
-        self.send(Kind::Detach, b"")
+        // There is no point in coming back only to leave.
+        self.way_back = self.way_back.filter(|_| !self.outbox.is_settled());
+        self.outbox.push(Kind::Detach, b"");
+        self.deliver()
     }
 
-    /// Says that it leaves, when that can be said in time; the supervisor closes the stream when it has read
-    /// everything before that.
-    pub(crate) fn leave_before(&mut self, deadline: Option<Instant>) -> Result<(), RuntimeError> {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // No time at all would mean to wait for ever.
-        let left = left.map(|left| left.max(Duration::from_millis(1)));
-        let limited = self.stream.set_write_timeout(left);
-        limited.map_err(|source| RuntimeError::io("leaving the session", source))?;
-        self.send(Kind::Detach, b"")
+    /// Sends what is taken at once. A connection that is broken is noticed by reading from it, and there may be more to
+    /// read before.
+    pub(crate) fn send(&mut self) {
+        let _read_soon = self.outbox.send(self.stream.as_fd());
     }
 
-    /// Types from another thread.
-    ///
-    /// # Errors
-    /// When the system refuses another descriptor.
-    pub(crate) fn typist(&self) -> io::Result<Typist> {
-        self.line.renew(&self.stream)?;
-        Ok(Typist::new(Arc::clone(&self.line)))
-    }
-
-    /// Ends the stream for both sides, and all typing with it.
+    /// Ends the stream for both sides.
     pub(crate) fn close(&self) {
-        self.line.close();
         let _closed_already = rustix::net::shutdown(&self.stream, rustix::net::Shutdown::Both);
     }
 
-    fn send(&mut self, kind: Kind, payload: &[u8]) -> Result<(), RuntimeError> {
-        let sent = self.stream.write_all(&encode(kind, payload));
-        sent.map_err(|source| RuntimeError::io("reaching the session", source))
+    /// Sends everything, and hears until no more is on its way than may be.
+    fn deliver(&mut self) -> Result<(), RuntimeError> {
+        let failed = |source| RuntimeError::io("reaching the session", source);
+        loop {
+            if self.outbox.send(self.stream.as_fd()).is_err() {
+                self.return_to_send()?;
+            }
+            let too_many = self.outbox.len() > WINDOW;
+            if !self.outbox.has_unsent() && !too_many {
+                return Ok(());
+            }
+            let hears = too_many || !self.outbox.wants_to_send();
+            let wanted = if hears { PollFlags::IN } else { PollFlags::empty() };
+            let ready = self.poll(wanted, None).map_err(failed)?;
+            if ready.intersects(READABLE) && !self.hear().map_err(failed)? {
+                self.return_to_send()?;
+            }
+        }
+    }
+
+    /// Receives once, and takes in what that was; false when the stream is closed.
+    fn hear(&mut self) -> io::Result<bool> {
+        let open = self.receive()?;
+        self.take_in()?;
+        Ok(open)
+    }
+
+    fn take_in(&mut self) -> io::Result<()> {
+        while let Some(event) = self.decoded()? {
+            self.heard.push_back(event);
+        }
+        Ok(())
+    }
+
+    /// Goes on with the next supervisor, unless this one has said why it closes the stream.
+    fn return_to_send(&mut self) -> Result<(), RuntimeError> {
+        let failed = |source| RuntimeError::io("reaching the session", source);
+        while self.hear().map_err(failed)? {}
+        let is_last =
+            |event: &StreamEvent| matches!(event, StreamEvent::Detached | StreamEvent::Exited(_));
+        let is_over = self.heard.iter().any(is_last);
+        if is_over || !self.resume(None)? {
+            return Err(failed(io::ErrorKind::BrokenPipe.into()));
+        }
+        // Some of what the next one says may have come with its first answer.
+        self.take_in().map_err(failed)
     }
 }
 
@@ -243,11 +324,6 @@ impl AsFd for ViewerStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
-}
-
-/// Typed bytes in pieces that are not too much for a frame.
-fn typed(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.chunks(TYPED_CHUNK)
 }
 
 /// When a time span from now on is over; `None` when that is beyond any clock.
@@ -281,7 +357,10 @@ fn split_gap(payload: &[u8]) -> (u64, &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+    use crate::wire::encode;
 
     /// The longest payload that either side accepts.
     const MAX_PAYLOAD: usize = 16 << 20;
@@ -295,6 +374,34 @@ mod tests {
         assert_eq!(event, Some(StreamEvent::Output(b"here".to_vec())));
         drop(supervisor);
         assert_eq!(stream.next(Some(Duration::MAX)).unwrap(), Some(StreamEvent::Closed));
+    }
+
+    #[test]
+    fn whoever_types_waits_while_too_much_is_not_taken_and_misses_nothing() {
+        let (stream, mut supervisor) = UnixStream::pair().unwrap();
+        let mut stream = ViewerStream::new(stream, Decoder::default()).counting(true);
+        let typed: Vec<u8> = (0_u8..=250).cycle().take(4 * WINDOW).collect();
+        let expected = typed.clone();
+        let typist = std::thread::spawn(move || {
+            stream.input(&typed).unwrap();
+            assert!(stream.outbox.len() <= WINDOW, "{} bytes", stream.outbox.len());
+            stream
+        });
+        let (mut decoder, mut arrived) = (Decoder::default(), Vec::new());
+        let mut buffer = vec![0; 64 << 10];
+        while arrived.len() < expected.len() {
+            let len = supervisor.read(&mut buffer).unwrap();
+            decoder.push(&buffer[..len]);
+            while let Some(frame) = decoder.next().unwrap() {
+                arrived.extend_from_slice(&frame.payload);
+            }
+            supervisor.write_all(&encode(Kind::Output, b"x")).unwrap();
+            let taken = (arrived.len() as u64).to_le_bytes();
+            supervisor.write_all(&encode(Kind::Typed, &taken)).unwrap();
+        }
+        assert!(arrived == expected, "{} of {} bytes", arrived.len(), expected.len());
+        let mut stream = typist.join().unwrap();
+        assert_eq!(stream.next(None).unwrap(), Some(StreamEvent::Output(b"x".to_vec())));
     }
 
     #[test]

@@ -1,22 +1,26 @@
 //! Watching a program as events: a viewer's stream behind the core's trait.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use session_core::{Exit, RuntimeError, RuntimeEvent, Subscription};
+use session_core::{Exit, RuntimeError, RuntimeEvent, Subscription, TerminalSize};
 
+use crate::output::Kept;
 use crate::stream::{StreamEvent, ViewerStream, deadline_after};
 
 /// A subscription to a running program.
 #[derive(Debug)]
 pub(crate) struct Watch {
     stream: ViewerStream,
+    /// The terminal's size as it was told last. Whoever takes the stream up again is told it again.
+    size: Option<TerminalSize>,
     ended: bool,
 }
 
 /// A subscription to a program that has ended before.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    exit: Option<Exit>,
+    events: VecDeque<RuntimeEvent>,
 }
 
 /// How long it may take until a new viewer is admitted.
@@ -29,7 +33,10 @@ impl Watch {
         // The first thing that every viewer is told is the size.
         match stream.next(Some(ADMISSION))? {
             Some(StreamEvent::Closed) => Ok(None),
-            Some(_) => Ok(Some(Self { stream, ended: false })),
+            Some(StreamEvent::Resized(size)) => {
+                Ok(Some(Self { stream, size: Some(size), ended: false }))
+            }
+            Some(_) => Ok(Some(Self { stream, size: None, ended: false })),
             None => Err(RuntimeError::Timeout { what: "subscribing" }),
         }
     }
@@ -45,7 +52,11 @@ impl Subscription for Watch {
                 StreamEvent::Gap { missed, screen } => {
                     return Ok(Some(RuntimeEvent::Gap { missed, screen }));
                 }
-                StreamEvent::Resized(size) => return Ok(Some(RuntimeEvent::Resized(size))),
+                StreamEvent::Resized(size) => {
+                    if self.size.replace(size) != Some(size) {
+                        return Ok(Some(RuntimeEvent::Resized(size)));
+                    }
+                }
                 StreamEvent::Exited(exit) => {
                     self.ended = true;
                     return Ok(Some(RuntimeEvent::Exited(exit)));
@@ -62,14 +73,29 @@ impl Subscription for Watch {
 }
 
 impl Ended {
-    pub(crate) const fn new(exit: Option<Exit>) -> Self {
-        Self { exit }
+    pub(crate) fn new(exit: Option<Exit>) -> Self {
+        Self { events: exit.map(RuntimeEvent::Exited).into_iter().collect() }
+    }
+
+    /// As [`Self::new`], after what is kept of the output.
+    pub(crate) fn with_output(kept: Option<Kept>, exit: Option<Exit>) -> Self {
+        let mut this = Self::new(exit);
+        if let Some(Kept { log, written, .. }) = kept {
+            let missed = written.saturating_sub(log.len() as u64);
+            if !log.is_empty() {
+                this.events.push_front(RuntimeEvent::Output(log));
+            }
+            if missed > 0 {
+                this.events.push_front(RuntimeEvent::Gap { missed, screen: Vec::new() });
+            }
+        }
+        this
     }
 }
 
 impl Subscription for Ended {
     fn next(&mut self, _: Duration) -> Result<Option<RuntimeEvent>, RuntimeError> {
-        Ok(self.exit.take().map(RuntimeEvent::Exited))
+        Ok(self.events.pop_front())
     }
 }
 

@@ -4,14 +4,35 @@
 use std::sync::Arc;
 
 use session_core::{SessionRuntime, SessionStore, Timestamp};
-use session_pty::{Runtime, RuntimeOptions};
+use session_pty::{Limits, Runtime, RuntimeOptions};
 use session_testkit::runtime::{Program, RuntimeFixture, shell};
+use tempfile::TempDir;
 
-struct InProcess;
+/// How much is kept of a program's output: little, so that little is too much.
+const KEPT: usize = 192 << 10;
+
+struct InProcess {
+    output: TempDir,
+}
+
+impl InProcess {
+    fn new() -> Self {
+        Self { output: tempfile::tempdir().unwrap() }
+    }
+}
 
 impl RuntimeFixture for InProcess {
     fn runtime(&self, store: Arc<dyn SessionStore>) -> Arc<dyn SessionRuntime> {
-        Arc::new(Runtime::new(store, now, RuntimeOptions::default()).unwrap())
+        let options = RuntimeOptions {
+            limits: Limits { journal_bytes: KEPT, ..Limits::default() },
+            output_dir: Some(self.output.path().to_owned()),
+            host: None,
+        };
+        Arc::new(Runtime::new(store, now, options).unwrap())
+    }
+
+    fn kept(&self) -> usize {
+        KEPT
     }
 
     fn argv(&self, program: Program) -> Vec<String> {
@@ -25,4 +46,4 @@ fn now() -> Timestamp {
     Timestamp::from(now)
 }
 
-session_testkit::runtime_conformance!(InProcess);
+session_testkit::runtime_conformance!(InProcess::new());

@@ -13,7 +13,8 @@ use crate::complete;
 
 /// Attach to a running session, or create it
 ///
-/// Ctrl-\ leaves it again. Without a terminal this is a pipe: output as it comes, and standard input is typed.
+/// Ctrl-\ leaves it again. Without a terminal this is a pipe: output as it comes, and standard input is typed. Whoever
+/// stays until the program ends gets its exit code, 128 + the signal when it was killed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   session attach main              your shell in a session called main
@@ -42,6 +43,8 @@ pub(crate) struct AttachArgs {
 }
 
 /// Create a session and start a program in it
+///
+/// Unless it is left in the background, this ends with the program's exit code, 128 + the signal when it was killed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   session new build -d -- make -j8   in the background; prints name and id

@@ -1,5 +1,9 @@
 //! `session doctor`: looks at everything that a session stands on, and says what to do about what is wrong.
 
+mod leftovers;
+mod programs;
+mod supervisor;
+
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
@@ -8,7 +12,6 @@ use std::path::Path;
 
 use serde::Serialize;
 use session_core::{Damage, ErrorKind, Observer, Query, Scope, SessionStore};
-use session_pty::{Client, Instance};
 
 use crate::backend;
 use crate::error::CliError;
@@ -44,7 +47,10 @@ pub(crate) fn run(invocation: &Invocation) -> Result<Code, CliError> {
     let mut checks = vec![versions(), configuration(invocation), data_directory(invocation)];
     checks.extend(store(invocation));
     checks.push(runtime_directory(invocation));
-    checks.push(supervisor(invocation));
+    let supervision = supervisor::checks(invocation);
+    checks.extend(programs::checks(invocation, &supervision));
+    checks.extend(supervision);
+    checks.extend(leftovers::checks(invocation));
     checks.push(log(invocation));
     checks.push(terminal(invocation));
     checks.push(shell(invocation));
@@ -223,39 +229,6 @@ fn runtime_directory(invocation: &Invocation) -> Check {
     }
     directory(NAME, path, invocation.plan.caller.uid)
         .unwrap_or_else(|| Check::ok(NAME, format!("{} (made when it is needed)", path.display())))
-}
-
-fn supervisor(invocation: &Invocation) -> Check {
-    const NAME: &str = "supervisor";
-    let asked = Client::connect(&invocation.place)
-        .and_then(|client| client.map(|mut client| client.status()).transpose());
-    match asked {
-        Ok(Some(status)) => Check::ok(
-            NAME,
-            format!(
-                "process {}, version {}, {} sessions, {} viewers",
-                status.pid, status.version, status.sessions, status.viewers
-            ),
-        ),
-        Err(error) => Check::failed(NAME, &error.into()),
-        Ok(None) => match Instance::alive(&invocation.place.instance_lock()) {
-            Ok(Some(instance)) => Check::failed(NAME, &invocation.unreachable(&instance)),
-            Err(error) => Check::fail(
-                NAME,
-                format!("{}: {error}", invocation.place.instance_lock().display()),
-                "check the permissions of the data directory",
-            ),
-            Ok(None) if invocation.place.socket().exists() => Check::warn(
-                NAME,
-                format!(
-                    "not running; {} is left of a dead one",
-                    invocation.place.socket().display()
-                ),
-                "the next one takes it over",
-            ),
-            Ok(None) => Check::ok(NAME, "not running (started when it is needed)"),
-        },
-    }
 }
 
 fn log(invocation: &Invocation) -> Check {

@@ -35,6 +35,10 @@ pub(crate) fn run(invocation: &Invocation, args: &EventsArgs) -> Result<Code, Cl
     for event in stream.by_ref() {
         writer.one(&event?)?;
     }
+    match id {
+        Some(id) => drop(invocation.settled_after_stream(id)?),
+        None => invocation.refuse_given_up()?,
+    }
     if stream.end() == Some(StreamEnd::Gone) {
         invocation.out.note("the supervisor has ended, and with it what could be followed");
     }

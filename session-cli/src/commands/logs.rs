@@ -11,6 +11,7 @@ use crate::error::CliError;
 use crate::exit::Code;
 use crate::invocation::Invocation;
 use crate::output::json::ExitValue;
+use crate::output::text::called;
 
 /// All output that is kept, for programs.
 #[derive(Serialize)]
@@ -24,6 +25,13 @@ struct LinesObject<'a> {
 struct LineObject<'a> {
     session: SessionId,
     line: &'a str,
+}
+
+/// Bytes of a followed log that are nowhere any more, for programs.
+#[derive(Serialize)]
+struct GapObject {
+    session: SessionId,
+    missed: u64,
 }
 
 /// The end of a followed log, for programs.
@@ -62,6 +70,9 @@ pub(crate) fn run(invocation: &Invocation, args: &LogsArgs) -> Result<Code, CliE
         if let Some(stream) = stream(invocation, &session)? {
             return writer.follow(stream, known, args.lines);
         }
+        let session = invocation.settled_after_stream(session.id())?;
+        writer.all(&kept(invocation, &session)?, args.lines)?;
+        return Ok(Code::Done);
     }
     let bytes = kept(invocation, &session)?;
     writer.all(&bytes, args.lines)?;
@@ -85,10 +96,10 @@ pub(crate) fn kept(invocation: &Invocation, session: &Session) -> Result<Vec<u8>
 /// All output, from the first byte that is kept; `None` when the program does not run any more.
 fn stream(invocation: &Invocation, session: &Session) -> Result<Option<ViewerStream>, CliError> {
     let viewer = ViewerSpec { read_only: true, feed: Feed::Log, ..ViewerSpec::default() };
-    match invocation.client_for(session)?.attach(session.id(), viewer) {
+    match invocation.ask(session, |client| client.attach(session.id(), viewer.clone())) {
         Ok(stream) => Ok(Some(stream)),
-        Err(error) if error.kind() == ErrorKind::NotRunning => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) if error.is(ErrorKind::NotRunning) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -127,9 +138,7 @@ impl Writer<'_> {
             };
             match event {
                 Some(StreamEvent::Output(bytes)) => self.piece(&bytes)?,
-                Some(StreamEvent::Gap { missed, .. }) => {
-                    self.invocation.out.note(&format!("[{missed} bytes of output were left out]"));
-                }
+                Some(StreamEvent::Gap { missed, .. }) => self.gap(missed)?,
                 Some(StreamEvent::Exited(exit)) => return self.end(Some(exit), last),
                 Some(StreamEvent::Closed | StreamEvent::Detached) | None => {
                     return self.end(None, last);
@@ -171,18 +180,51 @@ impl Writer<'_> {
         self.lines(&text)
     }
 
-    fn end(&mut self, exit: Option<Exit>, last: Option<usize>) -> Result<Code, CliError> {
-        if !self.heard {
-            // It ended in the moment of attaching: what it had written is kept by now.
-            let session = self.invocation.settled(self.session)?;
-            let bytes = kept(self.invocation, &session)?;
-            self.piece(last.map_or(bytes.as_slice(), |last| last_lines(&bytes, last)))?;
+    /// What comes next does not belong to the line before.
+    fn gap(&mut self, missed: u64) -> Result<(), CliError> {
+        self.finish_line()?;
+        let out = &self.invocation.out;
+        if out.is_json() {
+            return out.object(&GapObject { session: self.session, missed });
         }
+        out.note(&format!("[{missed} bytes of output were left out]"));
+        Ok(())
+    }
+
+    fn finish_line(&mut self) -> Result<(), CliError> {
         let mut text = String::new();
         if !self.raw {
             self.log.finish(&mut text);
         }
-        self.lines(&text)?;
+        self.lines(&text)
+    }
+
+    fn end(&mut self, exit: Option<Exit>, last: Option<usize>) -> Result<Code, CliError> {
+        let exit = match exit {
+            Some(exit) if self.heard => Some(exit),
+            // It ended in the moment of attaching, or nobody was there to tell.
+            told => {
+                let session = match told {
+                    Some(_) => self.invocation.settled(self.session),
+                    None => self.invocation.settled_after_stream(self.session),
+                };
+                let session = session.inspect_err(|_| _ = self.finish_line())?;
+                if !self.heard {
+                    let bytes = kept(self.invocation, &session)?;
+                    self.piece(last.map_or(bytes.as_slice(), |last| last_lines(&bytes, last)))?;
+                }
+                let recorded = session.process.as_ref().and_then(|process| process.state.exit());
+                if told.or(recorded).is_none() {
+                    self.finish_line()?;
+                    let called = called(&session);
+                    let message = format!("{called} was lost with its supervisor");
+                    return Err(CliError::new(ErrorKind::Gone, message)
+                        .hint(format!("`session show {called}` tells what is known of it")));
+                }
+                told.or(recorded)
+            }
+        };
+        self.finish_line()?;
         if self.invocation.out.is_json() {
             self.invocation
                 .out

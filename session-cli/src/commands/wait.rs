@@ -6,7 +6,7 @@ use regex::Regex;
 use serde::Serialize;
 use session_core::{ErrorKind, Exit, Session, Status};
 use session_pty::client::ViewerStream;
-use session_pty::{Feed, ViewerSpec};
+use session_pty::{Client, Feed, ViewerSpec};
 
 use super::{logs, screen};
 use crate::args::WaitArgs;
@@ -37,7 +37,8 @@ struct Wait<'a> {
     deadline: Option<Instant>,
 }
 
-/// How often a status is looked up. Only the store knows of it, and nobody tells of changes there.
+/// How often the status of a session without a program is looked up: anybody may write it into the store, which tells
+/// nobody. A program's start and end are told by its supervisor.
 const STATUS_PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(invocation: &Invocation, args: &WaitArgs) -> Result<Code, CliError> {
@@ -80,10 +81,14 @@ fn pattern(text: &str) -> Result<Regex, CliError> {
 
 impl Wait<'_> {
     fn run(mut self) -> Result<Code, CliError> {
+        if !self.has_status() {
+            // From here on, its supervisor tells of every change.
+            self.session = self.invocation.started(self.session.id())?;
+        }
         if self.has_status() {
             return self.held("status", None, Some(self.session.status().to_string()));
         }
-        if self.session.has_live_process() && self.needs_program() {
+        if self.session.has_live_process() {
             if let Some(matched) = self.text_is_there()? {
                 return self.held("text", None, Some(matched));
             }
@@ -92,6 +97,9 @@ impl Wait<'_> {
                 Ok(streams) => return self.watch(streams, quiet.unwrap_or(0)),
                 Err(error) if error.is(ErrorKind::NotRunning) => {
                     self.session = self.invocation.settled(self.session.id())?;
+                    if self.has_status() {
+                        return self.held("status", None, Some(self.session.status().to_string()));
+                    }
                     if self.session.has_live_process() {
                         return Err(unrecorded(&self.session));
                     }
@@ -102,17 +110,12 @@ impl Wait<'_> {
         self.without_program(None)
     }
 
-    fn needs_program(&self) -> bool {
-        self.exit || self.idle.is_some() || self.text.is_some()
-    }
-
     /// What has to be watched of a running program.
     fn streams(&self) -> Result<Vec<(Feeding, ViewerStream)>, CliError> {
         let attach = |feeding, feed| {
             let viewer = ViewerSpec { read_only: true, feed, ..ViewerSpec::default() };
-            let client = self.invocation.client_for(&self.session)?;
-            let stream = client.attach(self.session.id(), viewer)?;
-            Ok::<_, CliError>((feeding, stream))
+            let attach = |client: Client| client.attach(self.session.id(), viewer.clone());
+            Ok::<_, CliError>((feeding, self.invocation.ask(&self.session, attach)?))
         };
         match (&self.text, self.idle) {
             (Some(_), _) => Ok(vec![
@@ -133,21 +136,12 @@ impl Wait<'_> {
         // It may have been quiet for a while already.
         let mut idle_at =
             self.idle.and_then(|idle| after(idle.saturating_sub(Duration::from_millis(quiet_ms))));
-        let mut look_again = self.next_look();
         loop {
             // Looked at each time: a program that never pauses must not put it off.
             if is_past(self.deadline) {
                 return Err(self.timed_out());
             }
-            if is_past(look_again) {
-                self.refresh()?;
-                if self.has_status() {
-                    return self.held("status", None, Some(self.session.status().to_string()));
-                }
-                look_again = self.next_look();
-            }
-            let deadline = earlier(earlier(idle_at, look_again), self.deadline);
-            match events.next(deadline)? {
+            match events.next(earlier(idle_at, self.deadline))? {
                 Next::Event(feeding, event) => {
                     let is_output = matches!(event, session_pty::client::StreamEvent::Output(_));
                     let matched = self.text.as_mut().and_then(|text| text.event(feeding, &event));
@@ -167,22 +161,14 @@ impl Wait<'_> {
         }
     }
 
-    fn next_look(&self) -> Option<Instant> {
-        if self.statuses.is_empty() { None } else { after(STATUS_PAUSE) }
-    }
-
     /// The streams are over: the program has ended, or its supervisor has.
     fn program_ended(mut self, exit: Option<Exit>) -> Result<Code, CliError> {
         self.session = match exit {
             Some(_) => self.invocation.seen(self.session.id())?,
-            None => self.invocation.settled(self.session.id())?,
+            None => self.invocation.settled_after_stream(self.session.id())?,
         };
         if self.has_status() {
             return self.held("status", None, Some(self.session.status().to_string()));
-        }
-        if exit.is_none() && self.session.has_live_process() {
-            let message = format!("the connection to {} was lost", called(&self.session));
-            return Err(CliError::new(ErrorKind::Gone, message).hint("wait again"));
         }
         self.without_program(exit)
     }

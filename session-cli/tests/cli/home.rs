@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
+use session_pty::Instance;
 
 /// The kinds of stores that everything must work with.
 pub(crate) const STORES: [&str; 2] = ["sqlite", "jsonl"];
@@ -216,9 +217,33 @@ impl Process {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        let started = |kind| self.data().join(format!("instance-{kind}.lock")).exists();
-        if ["sqlite", "jsonl"].into_iter().any(started) {
-            let _nothing_left = self.run(["supervisor", "stop", "--force"]);
+        for kind in STORES {
+            let lock = self.data().join(format!("instance-{kind}.lock"));
+            if lock.exists() {
+                let told = self.run(["supervisor", "stop", "--force", "--store", kind]);
+                // A test that failed may have left it stopped, or without a store, so that it cannot be told.
+                if let (true, Ok(Some(left))) = (told.code != 0, Instance::alive(&lock)) {
+                    kill(&left);
+                }
+            }
+        }
+    }
+}
+
+/// Kills a keeper and its supervisor, whose programs hang up then.
+fn kill(instance: &Instance) {
+    let process = |pid: u32| {
+        let number = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
+        pidfd_open(number, PidfdFlags::empty()).ok()
+    };
+    let (keeper, supervisor) = (process(instance.pid), instance.supervisor.and_then(process));
+    // Stopped first, or it would become the keeper.
+    let signals =
+        [(&supervisor, Signal::STOP), (&keeper, Signal::KILL), (&supervisor, Signal::KILL)];
+    for (process, signal) in signals {
+        if let Some(process) = process {
+            // One that is gone needs no signal.
+            let _gone = pidfd_send_signal(process, signal);
         }
     }
 }

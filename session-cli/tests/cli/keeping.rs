@@ -1,15 +1,15 @@
 //! Programs outlive the supervisor, whatever ends it, and lose nothing.
 
-use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use session_core::SessionId;
-use session_pty::client::StreamEvent;
 use session_pty::{Client, Feed, Place, ViewerSpec};
 
 use crate::home::{Home, PATIENCE, Process, STORES};
+use crate::typists::until_shown;
 
 fn place(home: &Home) -> Place {
     Place::new(home.data(), home.path().join("run"), "sqlite")
@@ -126,6 +126,94 @@ fn a_keeper_that_is_told_to_end_ends_everything() {
 }
 
 #[test]
+fn an_upgrade_to_what_does_not_come_up_is_none() {
+    let home = Home::new();
+    let program = home.path().join("session");
+    // A new file under the name of the old one, as by an installation.
+    let install = |contents: &[u8]| {
+        let beside = home.path().join("beside");
+        fs::write(&beside, contents).unwrap();
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&beside, &program).unwrap();
+    };
+    let sound = fs::read(env!("CARGO_BIN_EXE_session")).unwrap();
+    install(&sound);
+    let mut installed = std::process::Command::new(&program);
+    installed.args(["new", "x", "-d", "--", "sh", "-c", ECHO]);
+    installed.env_clear().envs(home.variables()).current_dir(home.path());
+    installed.stdout(std::process::Stdio::null());
+    assert!(installed.status().unwrap().success());
+    let (before, _) = home.processes();
+
+    install(b"#!/bin/sh\necho it is broken >&2; exit 1\n");
+    let ran = home.run(["supervisor", "upgrade", "--json"]);
+    assert_eq!((ran.code, ran.error()["kind"].as_str()), (1, Some("start-failed")), "{ran:?}");
+    let (after, _) = home.processes();
+    assert_ne!(after.pid, before.pid);
+    let message = ran.error()["message"].as_str().unwrap().to_owned();
+    let (path, process) = (program.to_str().unwrap(), format!("process {}", after.pid));
+    assert!(message.contains(path) && message.contains(&process), "{message}");
+    let log = home.path().join("run/supervisor.log");
+    assert!(ran.error()["hint"].as_str().unwrap().contains(log.to_str().unwrap()), "{ran:?}");
+    assert!(fs::read_to_string(&log).unwrap().contains("it is broken"));
+
+    install(&sound);
+    assert_eq!(home.json("supervisor upgrade")["sessions"], 1);
+    let serves = fs::metadata(format!("/proc/{}/exe", home.processes().0.pid)).unwrap().ino();
+    assert_eq!(serves, fs::metadata(&program).unwrap().ino());
+    goes_on(&home, "x");
+}
+
+/// Whether keeper or supervisor hears first, or both at once.
+#[test]
+fn everything_told_to_end_at_once_is_recorded_truthfully() {
+    type Told = fn(&Process, &Process);
+    let supervisor_first: Told = |supervisor, keeper| {
+        keeper.signal(Signal::STOP);
+        supervisor.signal(Signal::TERM);
+        supervisor.wait();
+        keeper.signal(Signal::TERM);
+        keeper.signal(Signal::CONT);
+    };
+    let both_before_it_looks: Told = |supervisor, keeper| {
+        supervisor.signal(Signal::STOP);
+        keeper.signal(Signal::TERM);
+        supervisor.signal(Signal::TERM);
+        supervisor.signal(Signal::CONT);
+    };
+    let at_once: Told = |supervisor, keeper| {
+        supervisor.signal(Signal::TERM);
+        keeper.signal(Signal::TERM);
+    };
+    for (tell, store) in
+        [supervisor_first, both_before_it_looks, at_once].into_iter().zip(STORES.iter().cycle())
+    {
+        let home = Home::with_store(store);
+        home.start("plain", ECHO);
+        home.start(
+            "polite",
+            "trap 'exit 4' TERM; trap '' HUP; echo ready; while :; do read go; done",
+        );
+        home.start("stubborn", "trap '' HUP TERM; echo ready; while :; do read go; done");
+        for name in ["polite", "stubborn"] {
+            home.ok(&format!("wait {name} --text ready --timeout 20s"));
+        }
+        let (supervisor, keeper) = home.processes();
+        tell(&supervisor, &keeper);
+        keeper.wait();
+        for (name, how, value) in
+            [("plain", "signal", 1), ("polite", "code", 4), ("stubborn", "signal", 9)]
+        {
+            let process = home.json(&format!("show {name}"))["session"]["process"].clone();
+            assert_eq!(process["state"], "exited", "{name}: {process}");
+            assert_eq!(process["exit"][how], value, "{name}: {process}");
+        }
+        assert!(home.ok("logs plain").is_empty());
+        assert_eq!(home.ok("logs polite"), "ready\n");
+    }
+}
+
+#[test]
 fn how_a_program_ended_meanwhile_is_recorded() {
     let home = Home::new();
     home.start("x", "echo early; read go; echo late; exit 9");
@@ -158,82 +246,40 @@ fn an_upgrade_ends_nothing() {
 }
 
 #[test]
-fn a_store_that_cannot_be_read_ends_nothing() {
-    let home = Home::new();
-    home.start("x", ECHO);
-    let program = program(&home, "x");
-    let database = home.data().join("session.db");
-    let (supervisor, _) = home.processes();
-    supervisor.signal(Signal::STOP);
-    let sound = fs::read(&database).unwrap();
-    fs::write(&database, "no database").unwrap();
-    supervisor.signal(Signal::KILL);
-    supervisor.wait();
-    let ran = home.run(["supervisor", "status", "--json"]);
-    assert_ne!(ran.code, 0, "{ran:?}");
-    assert!(program.is_alive());
-    assert_eq!(fs::read(&database).unwrap(), b"no database", "nothing is overwritten");
-    fs::write(&database, sound).unwrap();
-    goes_on(&home, "x");
-}
-
-/// Twenty sessions print numbered lines, five viewers watch, and the supervisor is killed again and again.
-#[test]
-fn many_kills_lose_and_double_nothing() {
-    const SESSIONS: usize = 20;
-    const VIEWERS: usize = 5;
-    const KILLS: usize = 12;
-    let home = Home::new();
-    let script =
-        "i=0; while [ ! -e stop ]; do i=$((i+1)); echo line $i; sleep 0.005; done; echo end $i";
-    for number in 0..SESSIONS {
-        home.start(&format!("s{number}"), script);
-    }
-    let place = place(&home);
-    let watchers: Vec<_> = (0..VIEWERS)
-        .map(|number| {
-            let id = id_of(&home, &format!("s{number}"));
-            let client = Client::connect(&place).unwrap().unwrap();
-            let viewer = ViewerSpec { read_only: true, feed: Feed::Log, ..ViewerSpec::default() };
-            let mut stream = client.attach(id, viewer).unwrap();
-            std::thread::spawn(move || {
-                let mut seen = Vec::new();
-                loop {
-                    match stream.next(Some(PATIENCE)).unwrap().expect("something comes in time") {
-                        StreamEvent::Output(bytes) => seen.extend_from_slice(&bytes),
-                        StreamEvent::Gap { missed, .. } => panic!("{missed} bytes are missing"),
-                        StreamEvent::Exited(_) => return seen,
-                        StreamEvent::Closed | StreamEvent::Detached => panic!("cut off"),
-                        _ => {}
-                    }
-                }
-            })
-        })
-        .collect();
-    for _ in 0..KILLS {
+fn a_store_that_cannot_be_read_ends_cleans_and_overwrites_nothing() {
+    for (store, name) in STORES.into_iter().zip(["session.db", "jsonl"]) {
+        let home = Home::with_store(store);
+        home.start("before", "echo kept");
+        home.run(["wait", "before"]);
+        let ran = home.run(["new", "x", "-d", "--record", "--", "sh", "-c", ECHO]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let program = program(&home, "x");
+        let (place, aside) = (home.data().join(name), home.data().join("aside"));
         let (supervisor, _) = home.processes();
+        supervisor.signal(Signal::STOP);
+        fs::rename(&place, &aside).unwrap();
+        fs::write(&place, "no store").unwrap();
+        // What was there, and what goes on to be written anyway.
+        let files = || {
+            let mut files = home.files();
+            files.retain(|file| !["/run/", ".lock ", "/run "].iter().any(|it| file.contains(it)));
+            files
+        };
+        let before = files();
+        assert!(before.iter().any(|file| file.contains(".cast.at")), "{before:?}");
         supervisor.signal(Signal::KILL);
         supervisor.wait();
-    }
-    fs::write(home.path().join("home/stop"), "").unwrap();
-    let mut logs = BTreeMap::new();
-    for number in 0..SESSIONS {
-        let name = format!("s{number}");
-        assert_eq!(home.run(["wait", &name, "--timeout", "20s"]).code, 0, "{name}");
-        logs.insert(number, home.ok(&format!("logs {name}")));
-    }
-    let whole = |log: &str| {
-        let lines: Vec<_> = log.lines().collect();
-        let last = lines.len() - 1;
-        for (at, line) in lines[..last].iter().enumerate() {
-            assert_eq!(*line, format!("line {}", at + 1));
+        for _ in 0..2 {
+            let ran = home.run(["supervisor", "status", "--json"]);
+            assert_ne!(ran.code, 0, "{ran:?}");
         }
-        assert_eq!(lines[last], format!("end {last}"));
-    };
-    logs.values().for_each(|log| whole(log));
-    for (number, watcher) in watchers.into_iter().enumerate() {
-        let seen = String::from_utf8(watcher.join().unwrap()).unwrap().replace('\r', "");
-        assert!(seen == logs[&number], "viewer {number} saw something else");
+        assert!(program.is_alive());
+        assert_eq!(files(), before);
+        assert_eq!(fs::read(&place).unwrap(), b"no store");
+        fs::remove_file(&place).unwrap();
+        fs::rename(&aside, &place).unwrap();
+        goes_on(&home, "x");
+        assert_eq!(home.ok("logs before"), "kept\n");
     }
 }
 
@@ -247,25 +293,13 @@ fn a_viewer_is_back_soon() {
     let viewer = ViewerSpec { feed: Feed::Screen, ..ViewerSpec::default() };
     let mut stream = client.attach(id, viewer).unwrap();
     stream.input(b"before\n").unwrap();
-    let until = |stream: &mut session_pty::client::ViewerStream, text: &str| {
-        let mut seen = String::new();
-        while !seen.contains(text) {
-            match stream.next(Some(PATIENCE)).unwrap().expect("it comes in time") {
-                StreamEvent::Output(bytes) | StreamEvent::Screen(bytes) => {
-                    seen.push_str(&String::from_utf8_lossy(&bytes));
-                }
-                StreamEvent::Closed => panic!("cut off"),
-                _ => {}
-            }
-        }
-    };
-    until(&mut stream, "heard:before");
+    until_shown(&mut stream, "heard:before");
     let (supervisor, _) = home.processes();
     supervisor.signal(Signal::KILL);
     supervisor.wait();
     // The screen as it was comes by itself.
-    until(&mut stream, "heard:before");
+    until_shown(&mut stream, "heard:before");
     stream.input(b"after\n").unwrap();
-    until(&mut stream, "heard:after");
+    until_shown(&mut stream, "heard:after");
     assert_eq!(stream.next(Some(Duration::ZERO)).unwrap(), None);
 }

@@ -61,7 +61,37 @@ fn a_recording_goes_with_its_session() {
     let ran = home.run(["new", "x", "--record", "-q", "--", "echo", "hi"]);
     assert_eq!((ran.code, &*ran.out), (0, "hi\r\n"), "{ran:?}");
     assert_eq!(played(&finished(&home, "x")), "hi\r\n");
+    // Of a supervisor that died in between.
+    let id = home.json("show x")["session"]["id"].as_str().unwrap().to_owned();
+    fs::write(home.data().join(format!("output/{id}.cast.at")), "").unwrap();
     home.ok("rm x");
     home.ok("trash empty --older-than 0s --yes");
     assert_eq!(fs::read_dir(home.data().join("output")).unwrap().count(), 0);
+}
+
+#[test]
+fn nobody_goes_on_with_the_recording_of_a_lost_session() {
+    let home = Home::new();
+    let marks = || {
+        let entries = fs::read_dir(home.data().join("output")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".cast.at")).collect::<Vec<_>>()
+    };
+    home.ok("new lost -d --record -- cat");
+    home.kill_supervisor_and_keeper();
+    assert_eq!(marks().len(), 1);
+    // One that runs is gone on with.
+    home.ok("new x -d --record -- cat");
+    let deadline = Instant::now() + PATIENCE;
+    let id = home.json("show x")["session"]["id"].as_str().unwrap().to_owned();
+    let own = format!("{id}.cast.at");
+    while marks() != [own.as_str()] {
+        assert!(Instant::now() < deadline, "{:?}", marks());
+    }
+    let (supervisor, _) = home.processes();
+    supervisor.signal(Signal::KILL);
+    supervisor.wait();
+    home.ok("send x hello --enter");
+    home.ok("wait x --text hello");
+    assert_eq!(marks(), [own.as_str()]);
 }

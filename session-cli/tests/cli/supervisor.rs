@@ -183,6 +183,7 @@ fn a_supervisor_that_listens_elsewhere_is_named() {
     home.set("SESSION_RUNTIME_DIR", home.path().join("elsewhere").to_str().unwrap());
     let ran = home.run(["send", "x", "text", "--json"]);
     assert_eq!((ran.code, ran.error()["kind"].as_str()), (1, Some("gone")), "{ran:?}");
+    assert!(ran.error()["hint"].as_str().unwrap().contains(&run), "{ran:?}");
     assert_eq!(home.json("show x")["session"]["process"]["state"], "running", "it is not lost");
     assert_eq!(home.run(["doctor"]).code, 1);
     home.set("SESSION_RUNTIME_DIR", &run);
@@ -341,4 +342,57 @@ fn a_socket_that_is_gone_is_made_again_and_a_living_one_is_left_alone() {
         (&again["supervisor_pid"], again["sessions"].as_i64()),
         (&status["supervisor_pid"], Some(2))
     );
+}
+
+/// As after a logout.
+#[test]
+fn every_command_finds_a_supervisor_whose_directory_is_gone() {
+    let home = Home::new();
+    home.start("x", "echo out; while read -r line; do echo heard:$line; done");
+    let status = home.json("supervisor status");
+    let run = home.path().join("run");
+    for line in [
+        "send x hello --enter",
+        "screen x",
+        "logs x",
+        "wait x --text heard:hello --timeout 20s",
+        "wait x --idle 1ms --timeout 20s",
+        "resize x 90x30",
+        "detach x --all",
+        "events x",
+        "supervisor status",
+    ] {
+        fs::remove_dir_all(&run).unwrap();
+        home.ok(line);
+    }
+    fs::remove_dir_all(&run).unwrap();
+    assert_eq!(home.json("show x")["session"]["live"]["viewers"], 0);
+    fs::remove_dir_all(&run).unwrap();
+    assert!(home.json("list")["sessions"][0]["live"].is_object());
+    let again = home.json("supervisor status");
+    assert_eq!(again["supervisor_pid"], status["supervisor_pid"]);
+    assert_eq!(fs::metadata(&run).unwrap().permissions().mode() & 0o777, 0o700);
+    let log = fs::read_to_string(run.join("supervisor.log")).unwrap();
+    assert!(log.contains("socket"), "it is written where it is found: {log}");
+    fs::remove_dir_all(&run).unwrap();
+    home.ok("stop x");
+    fs::remove_dir_all(&run).unwrap();
+    home.ok("supervisor stop");
+}
+
+/// The next supervisor does not take what somebody else put there for the socket that it has.
+#[test]
+fn a_socket_that_was_replaced_is_not_adopted() {
+    let home = Home::new();
+    home.start("x", "read go");
+    let socket = home.path().join("run/supervisor.sock");
+    let (supervisor, _) = home.processes();
+    supervisor.signal(rustix::process::Signal::STOP);
+    fs::rename(&socket, home.path().join("aside")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    supervisor.signal(rustix::process::Signal::KILL);
+    supervisor.wait();
+    let status = home.json("supervisor status");
+    assert_eq!(status["sessions"], 1, "{status}");
+    home.ok("stop x");
 }

@@ -14,16 +14,16 @@ use session_pty::{Feed, Runtime, RuntimeOptions, SessionHandle, ViewerSpec};
 use crate::home::{Home, PATIENCE};
 
 /// A terminal of this size in which a person has typed a command.
-struct Terminal {
+pub(crate) struct Terminal {
     _runtime: Runtime,
     handle: SessionHandle,
     stream: ViewerStream,
-    screen: Screen,
+    pub(crate) screen: Screen,
 }
 
 impl Terminal {
     /// Runs a shell script in a terminal; `session` in it is the command.
-    fn open(home: &Home, size: (u16, u16), script: &str) -> Self {
+    pub(crate) fn open(home: &Home, size: (u16, u16), script: &str) -> Self {
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_session"));
         let path =
             format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -59,7 +59,7 @@ impl Terminal {
 
     /// Waits until this is on the screen.
     #[track_caller]
-    fn shows(&mut self, text: &str) {
+    pub(crate) fn shows(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.text().contains(text) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -74,7 +74,7 @@ impl Terminal {
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.screen.text(None)
     }
 

@@ -30,11 +30,13 @@
 //! One that several processes may share lets them crowd it, race and die with [`ProcessFixture`] and
 //! [`store_process_conformance`].
 //!
-//! A runtime does the same with [`RuntimeFixture`] and [`runtime_conformance`]. Code that uses a runtime can be
+//! A runtime does the same with [`RuntimeFixture`] and [`runtime_conformance`], once for each store that it can record
+//! into. Code that uses a runtime can be
 //! tested with [`ScriptedRuntime`], and code that asks for the time with [`ManualClock`].
 //!
 //! Each case is a function of its own whose documentation begins with the id of the contract sentence that it
-//! tests, such as `STORE-07`. Nothing can be skipped and nothing is read from the environment.
+//! tests, such as `STORE-07`. Nothing can be skipped. Of the environment only `PROPTEST_CASES` counts, by which the model
+//! of runtimes does more than it does anyway.
 #![expect(clippy::unwrap_used, reason = "a test that meets an error it did not ask for must panic")]
 
 mod clock;
@@ -59,5 +61,5 @@ pub use fixture::StoreFixture;
 pub use model::store_model;
 pub use processes::ProcessFixture;
 pub use runtime::{Program, RuntimeFixture};
-pub use scripted::ScriptedRuntime;
+pub use scripted::{ScriptedFixture, ScriptedRuntime};
 pub use values::store_values;

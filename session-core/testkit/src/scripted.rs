@@ -1,7 +1,8 @@
 //! A runtime without programs, for tests of whatever uses a runtime.
 
+mod absence;
+mod fixture;
 mod script;
-
 mod viewer;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use session_core::{
-    Clock, Exit, Host, Launch, Process, ProcessState, RuntimeError, RuntimeEvent, Session,
-    SessionId, SessionRuntime, SessionStore, SessionStoreExt, Spawn, Status, StoreError,
+    Clock, Exit, Host, Launch, MAX_INPUT, Process, ProcessState, RuntimeError, RuntimeEvent,
+    Session, SessionId, SessionRuntime, SessionStore, SessionStoreExt, Spawn, Status, StoreError,
     Subscription, TerminalSize, Unknown,
 };
 
+pub use fixture::ScriptedFixture;
 use script::{Action, Script, Surroundings};
 use viewer::Viewer;
 
@@ -31,13 +33,19 @@ use viewer::Viewer;
 /// | `script signal NUMBER` | ends at once by a signal |
 /// | `script echo` | prints `ready`, then `got:` and each line; ends with 0 at Ctrl-D |
 /// | `script lines COUNT` | prints `line 1` to `line COUNT`, ends with 0 |
+/// | `script burst COUNT` | prints `line 1` to `line COUNT`, then as `echo` |
 /// | `script stubborn` | prints `ready`, ignores all but the kill |
+/// | `script lingering` | prints `ready`, ignores the hang-up |
+/// | `script polite` | prints `ready`; prints `bye` and ends with 5 when it is asked to end |
 /// | `script size` | prints `size 80x24`, again after each change |
 /// | `script environment NAME` | prints `value:` and the value, or `unset`, ends with 0 |
 /// | `script directory` | prints `directory:` and its directory, ends with 0 |
 ///
 /// Whatever prints waits for the line `go` first. Everything that a call causes has happened when the call returns.
-/// Every absolute directory is there, unless part of its path is called `missing`. No time passes in `stop`.
+/// Every absolute directory is there, unless part of its path is called `missing`. No time passes in `stop`. The last
+/// [`KEPT`](Self::KEPT) bytes of output are kept.
+///
+/// [`leave`](Self::leave) and [`come_back`](Self::come_back) play the death of a runtime whose programs outlive it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -68,14 +76,25 @@ pub struct ScriptedRuntime {
 
 /// What subscriptions share with the runtime.
 struct Stage {
-    programs: Mutex<BTreeMap<SessionId, Program>>,
+    programs: Mutex<Programs>,
     /// Notified at every event.
     changed: Condvar,
 }
 
+#[derive(Default)]
+struct Programs {
+    all: BTreeMap<SessionId, Program>,
+    /// What programs have done since the runtime left; `None` while it is there.
+    meanwhile: Option<Vec<(SessionId, Vec<Action>)>>,
+}
+
 struct Program {
     script: Script,
+    pid: u32,
     size: TerminalSize,
+    /// The last output, and how much there was.
+    kept: Vec<u8>,
+    written: u64,
     /// What was typed since the last end of a line.
     typed: Vec<u8>,
     exit: Option<Exit>,
@@ -86,6 +105,9 @@ struct Program {
 impl ScriptedRuntime {
     /// The instance that is recorded as the host of every program.
     pub const INSTANCE: &'static str = "scripted";
+
+    /// So many bytes of each program's output are kept.
+    pub const KEPT: usize = 64 << 10;
 
     /// Pids begin here, beyond those of any system, so that nobody signals a real process by mistake.
     const FIRST_PID: u32 = 1 << 30;
@@ -106,9 +128,7 @@ impl ScriptedRuntime {
     ) -> Result<(), RuntimeError> {
         for action in actions {
             match action {
-                Action::Print(line) => {
-                    program.show(&RuntimeEvent::Output(format!("{line}\r\n").into()));
-                }
+                Action::Print(line) => program.print(format!("{line}\r\n").into_bytes()),
                 Action::End(exit) => {
                     self.record_end(id, exit)?;
                     program.exit = Some(exit);
@@ -118,6 +138,24 @@ impl ScriptedRuntime {
         }
         self.stage.changed.notify_all();
         Ok(())
+    }
+
+    /// A place for a viewer, which is told the end if that is past.
+    fn seat(
+        &self,
+        id: SessionId,
+        viewer: impl FnOnce(&Program) -> Viewer,
+    ) -> Result<Box<dyn Subscription>, RuntimeError> {
+        let mut programs = self.stage.present();
+        let program = known(&mut programs, id)?;
+        let mut viewer = viewer(program);
+        if let Some(exit) = program.exit {
+            viewer.push(&RuntimeEvent::Exited(exit));
+        }
+        let number = program.next_viewer;
+        program.next_viewer += 1;
+        program.viewers.insert(number, viewer);
+        Ok(Box::new(Seat { stage: Arc::clone(&self.stage), id, number }))
     }
 
     fn record_end(&self, id: SessionId, exit: Exit) -> Result<Session, StoreError> {
@@ -169,12 +207,16 @@ impl SessionRuntime for ScriptedRuntime {
         let Some(script) = Script::parse(&launch.argv, surroundings) else {
             return Err(RuntimeError::CommandNotFound { program: launch.argv[0].clone() });
         };
-        let mut programs = self.stage.programs();
-        let pid = Self::FIRST_PID.saturating_add(u32::try_from(programs.len()).unwrap_or(u32::MAX));
+        let mut programs = self.stage.present();
+        let started = u32::try_from(programs.all.len()).unwrap_or(u32::MAX);
+        let pid = Self::FIRST_PID.saturating_add(started);
         let session = self.record_start(spawn.session, pid)?;
         let mut program = Program {
             script,
+            pid,
             size,
+            kept: Vec::new(),
+            written: 0,
             typed: Vec::new(),
             exit: None,
             viewers: BTreeMap::new(),
@@ -182,13 +224,16 @@ impl SessionRuntime for ScriptedRuntime {
         };
         let actions = program.script.start();
         let played = self.act(id, &mut program, actions);
-        programs.insert(id, program);
+        programs.all.insert(id, program);
         played.map(|()| session)
     }
 
     fn write(&self, id: SessionId, bytes: &[u8]) -> Result<(), RuntimeError> {
-        let mut programs = self.stage.programs();
+        let mut programs = self.stage.present();
         let program = running(&mut programs, id)?;
+        if bytes.len() > MAX_INPUT {
+            return Err(RuntimeError::TooMuchInput { len: bytes.len() });
+        }
         for byte in bytes {
             if program.exit.is_some() {
                 break;
@@ -211,7 +256,7 @@ impl SessionRuntime for ScriptedRuntime {
     }
 
     fn resize(&self, id: SessionId, size: TerminalSize) -> Result<(), RuntimeError> {
-        let mut programs = self.stage.programs();
+        let mut programs = self.stage.present();
         let program = running(&mut programs, id)?;
         if program.size == size {
             return Ok(());
@@ -223,31 +268,28 @@ impl SessionRuntime for ScriptedRuntime {
     }
 
     fn subscribe(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {
-        let mut programs = self.stage.programs();
-        let program = known(&mut programs, id)?;
-        let mut viewer = Viewer::default();
-        if let Some(exit) = program.exit {
-            viewer.push(&RuntimeEvent::Exited(exit));
-        }
-        let number = program.next_viewer;
-        program.next_viewer += 1;
-        program.viewers.insert(number, viewer);
-        Ok(Box::new(Seat { stage: Arc::clone(&self.stage), id, number }))
+        self.seat(id, |_| Viewer::default())
+    }
+
+    fn replay(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {
+        self.seat(id, |program| Viewer::after(program.replayed()))
     }
 
     fn stop(&self, id: SessionId, _grace: Duration) -> Result<Exit, RuntimeError> {
-        let mut programs = self.stage.programs();
+        let mut programs = self.stage.present();
         let program = running(&mut programs, id)?;
-        let exit = program.script.stopped();
-        self.act(id, program, vec![Action::End(exit)])?;
-        Ok(exit)
+        let actions = program.script.stopped();
+        self.act(id, program, actions)?;
+        program.exit.ok_or(RuntimeError::Timeout { what: "the end of a killed program" })
     }
 
     fn wait(&self, id: SessionId, timeout: Option<Duration>) -> Result<Option<Exit>, RuntimeError> {
         let mut programs = self.stage.programs();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            if let Some(exit) = known(&mut programs, id)?.exit {
+            if programs.meanwhile.is_none()
+                && let Some(exit) = known(&mut programs, id)?.exit
+            {
                 return Ok(Some(exit));
             }
             match self.stage.wait(programs, deadline) {
@@ -265,8 +307,15 @@ impl fmt::Debug for ScriptedRuntime {
 }
 
 impl Stage {
-    fn programs(&self) -> MutexGuard<'_, BTreeMap<SessionId, Program>> {
+    fn programs(&self) -> MutexGuard<'_, Programs> {
         self.programs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Self::programs`], once the runtime is there.
+    fn present(&self) -> MutexGuard<'_, Programs> {
+        let gone = |programs: &mut Programs| programs.meanwhile.is_some();
+        let present = self.changed.wait_while(self.programs(), gone);
+        present.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the next event; `None` when the deadline passes first.
@@ -286,6 +335,26 @@ impl Stage {
 }
 
 impl Program {
+    fn print(&mut self, bytes: Vec<u8>) {
+        self.written += bytes.len() as u64;
+        self.kept.extend_from_slice(&bytes);
+        // Seldom, since it moves what stays.
+        if self.kept.len() > 2 * ScriptedRuntime::KEPT {
+            self.kept.drain(..self.kept.len() - ScriptedRuntime::KEPT);
+        }
+        self.show(&RuntimeEvent::Output(bytes));
+    }
+
+    /// The output so far.
+    fn replayed(&self) -> Vec<RuntimeEvent> {
+        let from = self.kept.len().saturating_sub(ScriptedRuntime::KEPT);
+        let kept = self.kept[from..].to_vec();
+        let missed = self.written - kept.len() as u64;
+        let gap = (missed > 0).then(|| RuntimeEvent::Gap { missed, screen: Vec::new() });
+        let output = (!kept.is_empty()).then_some(RuntimeEvent::Output(kept));
+        gap.into_iter().chain(output).collect()
+    }
+
     fn show(&mut self, event: &RuntimeEvent) {
         for viewer in self.viewers.values_mut() {
             viewer.push(event);
@@ -323,7 +392,7 @@ impl Subscription for Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Some(program) = self.stage.programs().get_mut(&self.id) {
+        if let Some(program) = self.stage.programs().all.get_mut(&self.id) {
             program.viewers.remove(&self.number);
         }
     }
@@ -335,18 +404,12 @@ impl fmt::Debug for Seat {
     }
 }
 
-fn known(
-    programs: &mut BTreeMap<SessionId, Program>,
-    id: SessionId,
-) -> Result<&mut Program, RuntimeError> {
+fn known(programs: &mut Programs, id: SessionId) -> Result<&mut Program, RuntimeError> {
     let unknown = || StoreError::NotFound { selector: id.to_string() };
-    Ok(programs.get_mut(&id).ok_or_else(unknown)?)
+    Ok(programs.all.get_mut(&id).ok_or_else(unknown)?)
 }
 
-fn running(
-    programs: &mut BTreeMap<SessionId, Program>,
-    id: SessionId,
-) -> Result<&mut Program, RuntimeError> {
+fn running(programs: &mut Programs, id: SessionId) -> Result<&mut Program, RuntimeError> {
     let program = known(programs, id)?;
     if program.exit.is_some() { Err(RuntimeError::NotRunning { id }) } else { Ok(program) }
 }

@@ -46,18 +46,36 @@ impl Client {
         &mut self,
         call: &Call,
     ) -> Result<(T, Vec<u8>), RuntimeError> {
+        self.ask_again(b"", |_| call.clone())
+    }
+
+    /// The same with bytes that belong to the call, which is told whether it was made before.
+    pub(super) fn ask_again<T: DeserializeOwned>(
+        &mut self,
+        bytes: &[u8],
+        call: impl Fn(bool) -> Call,
+    ) -> Result<(T, Vec<u8>), RuntimeError> {
+        let mut again = false;
         loop {
-            match self.call_for_blob(call.clone()) {
+            match self.send_blob(bytes).and_then(|()| self.call_for_blob(call(again))) {
                 Err(RuntimeError::Io { operation, source }) if is_broken(&source) => {
                     let place = self.place.clone();
                     match Self::connect(&place)? {
-                        Some(next) => *self = next,
+                        Some(next) => self.go_on_over(next),
                         None => return Err(RuntimeError::Io { operation, source }),
                     }
+                    again = true;
                 }
                 answer => return answer,
             }
         }
+    }
+
+    /// Goes on over another connection as the same client.
+    fn go_on_over(&mut self, next: Self) {
+        let Self { stream, decoder, calls, capabilities, .. } = next;
+        (self.stream, self.decoder) = (stream, decoder);
+        (self.calls, self.capabilities) = (calls, capabilities);
     }
 
     /// As [`Self::call`], with the bytes that belong to the answer.
@@ -138,7 +156,15 @@ mod tests {
         let place = Place::new("/data".into(), "/run".into(), "sqlite");
         let decoder = Decoder::default();
         (
-            Client { place, stream, decoder, calls: 0, capabilities: Vec::new(), records: false },
+            Client {
+                place,
+                stream,
+                decoder,
+                calls: 0,
+                capabilities: Vec::new(),
+                records: false,
+                typist: None,
+            },
             supervisor,
         )
     }

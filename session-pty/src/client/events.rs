@@ -247,7 +247,8 @@ mod tests {
         let (stream, supervisor) = UnixStream::pair().unwrap();
         drop(supervisor);
         let (decoder, capabilities) = (Decoder::default(), Vec::new());
-        let client = Client { place, stream, decoder, calls: 0, capabilities, records: false };
+        let (calls, records, typist) = (0, false, None);
+        let client = Client { place, stream, decoder, calls, capabilities, records, typist };
         let cursor = "00000000000000aa.4".parse().unwrap();
         let mut stream = EventStream { client, session: None, cursor, end: None };
         assert!(stream.next().is_none());

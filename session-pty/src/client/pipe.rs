@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use session_core::{Exit, RuntimeError};
 
-use crate::stream::{StreamEvent, Typist, ViewerStream, deadline_after};
+use crate::stream::{StreamEvent, ViewerStream, WINDOW, deadline_after};
+use crate::wire::Kind;
 
 /// What to do at the end of standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +41,11 @@ const WAITING: usize = 1024;
 /// Watches a session through standard input and output.
 ///
 /// Before it returns, everything that came is written to standard output; and when it leaves because it is quiet, the
-/// supervisor has taken everything that was typed, unless the program took none of it until the second time span was
-/// over.
+/// terminal has taken everything that was typed, unless the program did not read it until the second time span was over.
 ///
-/// A thread of its own reads standard input. Nothing can interrupt its read: when the watching ends before the input
-/// does, the thread outlives it, holds the lock of standard input, and loses what it reads next. Whoever calls this
+/// A thread of its own reads standard input, at most some hundred kilobytes ahead of the terminal. Nothing can interrupt
+/// its read: when the watching ends before the input does, the thread outlives it, holds the lock of standard input, and
+/// loses what it reads next. Whoever calls this
 /// has no use for standard input afterwards, as a program that ends.
 ///
 /// # Errors
@@ -54,11 +55,10 @@ pub fn attach_pipe(
     at_end: AtEndOfInput,
 ) -> Result<PipeEnd, RuntimeError> {
     let failed = |source| RuntimeError::io("watching through a pipe", source);
-    let (mut input_ended, ended) = UnixStream::pair().map_err(failed)?;
-    let typist = stream.typist().map_err(failed)?;
+    let (input, typed) = UnixStream::pair().map_err(failed)?;
     std::thread::Builder::new()
         .name("typing".to_owned())
-        .spawn(move || type_input(typist, at_end, ended))
+        .spawn(move || pass_on_input(&typed))
         .map_err(failed)?;
     let (pieces, shown) = sync_channel::<Vec<u8>>(WAITING);
     let writer = std::thread::Builder::new()
@@ -68,8 +68,7 @@ pub fn attach_pipe(
             shown.iter().try_for_each(|piece| out.write_all(&piece).and_then(|()| out.flush()))
         })
         .map_err(failed)?;
-    let end = follow(&mut stream, at_end, &mut input_ended, &pieces);
-    // The typing thread may have the stream open for ever; for the supervisor, this viewer is gone now.
+    let end = follow(&mut stream, at_end, input, &pieces);
     stream.close();
     drop(pieces);
     // A panic of the writer was reported by the hook; an error means that nobody reads any more.
@@ -80,13 +79,14 @@ pub fn attach_pipe(
 fn follow(
     stream: &mut ViewerStream,
     at_end: AtEndOfInput,
-    input_ended: &mut UnixStream,
+    mut input: UnixStream,
     pieces: &SyncSender<Vec<u8>>,
 ) -> Result<PipeEnd, RuntimeError> {
     let failed = |source| RuntimeError::io("watching through a pipe", source);
     let mut end = PipeEnd { exit: None, sent_away: false, closed: false, missed: 0 };
     let mut leaving: Option<Leaving> = None;
     let mut input_open = true;
+    let mut buffer = [0; 16 << 10];
     loop {
         while let Some(event) = stream.buffered().map_err(failed)? {
             match event {
@@ -110,42 +110,47 @@ fn follow(
                 StreamEvent::Closed | StreamEvent::Screen(_) | StreamEvent::Resized(_) => {}
             }
         }
-        if let Some(leaving) = &mut leaving
-            && leaving.is_due()
-        {
-            // The supervisor closes the stream when it has taken this, and everything that was typed before it.
-            let said = std::mem::replace(&mut leaving.said, true)
-                || stream.leave_before(leaving.deadline).is_ok();
-            if !said || leaving.is_over() {
+        if let Some(leaving) = &mut leaving {
+            // Everything that was typed is taken first; the supervisor closes the stream when it has read this.
+            if leaving.is_due() && !leaving.said && stream.outbox.is_settled() {
+                leaving.said = true;
+                stream.outbox.push(Kind::Detach, b"");
+            }
+            if leaving.is_over() {
                 return Ok(end);
             }
         }
-        let left = leaving.as_ref().and_then(Leaving::left);
-        let interest = if input_open { PollFlags::IN } else { PollFlags::empty() };
-        let (heard, ended) = {
-            let mut fds = [
-                PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(input_ended.as_fd(), interest),
-            ];
-            let timeout = left.map(|left| Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            });
-            match rustix::event::poll(&mut fds, timeout.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(failed(error.into())),
-            }
-            (!fds[0].revents().is_empty(), input_open && !fds[1].revents().is_empty())
-        };
-        if ended {
-            input_open = false;
-            if let AtEndOfInput::LeaveWhenQuiet(quiet, most) = at_end {
-                leaving = Some(Leaving {
-                    quiet,
-                    quiet_at: deadline_after(quiet),
-                    deadline: deadline_after(most),
-                    said: false,
-                });
+        stream.send();
+        let when = |wanted: bool, flags| if wanted { flags } else { PollFlags::empty() };
+        let sends = when(stream.outbox.wants_to_send(), PollFlags::OUT);
+        let types = input_open && stream.outbox.len() < WINDOW;
+        let left = leaving.as_ref().and_then(|it| it.left(stream.outbox.is_settled()));
+        let mut fds = vec![PollFd::from_borrowed_fd(stream.as_fd(), PollFlags::IN | sends)];
+        if types {
+            fds.push(PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN));
+        }
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+        let heard = fds[0].revents().intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
+        let typed = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
+        drop(fds);
+        if typed {
+            match input.read(&mut buffer) {
+                Ok(0) => {
+                    input_open = false;
+                    match at_end {
+                        AtEndOfInput::WaitForProgram => stream.outbox.push(Kind::EndOfInput, b""),
+                        AtEndOfInput::LeaveWhenQuiet(quiet, most) => {
+                            leaving = Some(Leaving::new(quiet, most));
+                        }
+                    }
+                }
+                Ok(len) => stream.outbox.push_typed(&buffer[..len]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed(error)),
             }
         }
         if heard && !stream.receive().map_err(failed)? {
@@ -168,22 +173,25 @@ struct Leaving {
 }
 
 impl Leaving {
+    fn new(quiet: Duration, most: Duration) -> Self {
+        let (quiet_at, deadline) = (deadline_after(quiet), deadline_after(most));
+        Self { quiet, quiet_at, deadline, said: false }
+    }
+
     fn put_off(&mut self) {
         self.quiet_at = deadline_after(self.quiet);
     }
 
-    /// When there is something to do: to say so, or, when that is done, to give up waiting for the supervisor.
-    fn next(&self) -> Option<Instant> {
-        let quiet = self.quiet_at.filter(|_| !self.said);
-        quiet.into_iter().chain(self.deadline).min()
-    }
-
-    fn left(&self) -> Option<Duration> {
-        Some(self.next()?.saturating_duration_since(Instant::now()))
+    /// After how long there is something to do: to say so once everything is `settled`, or to give up waiting for that
+    /// and for the supervisor.
+    fn left(&self, settled: bool) -> Option<Duration> {
+        let quiet = self.quiet_at.filter(|_| settled && !self.said);
+        let next = quiet.into_iter().chain(self.deadline).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
     }
 
     fn is_due(&self) -> bool {
-        self.left().is_some_and(|left| left.is_zero())
+        self.quiet_at.is_some_and(|quiet_at| quiet_at <= Instant::now()) || self.is_over()
     }
 
     fn is_over(&self) -> bool {
@@ -191,25 +199,21 @@ impl Leaving {
     }
 }
 
-/// Types standard input to its end. The dropped end of the pair tells that it is over.
-fn type_input(stream: Typist, at_end: AtEndOfInput, _ended: UnixStream) {
+/// Passes on standard input to its end, or until nobody wants it any more.
+fn pass_on_input(mut typed: &UnixStream) {
     let mut buffer = [0; 16 << 10];
     let mut input = io::stdin().lock();
     loop {
         match input.read(&mut buffer) {
-            Ok(0) => break,
+            Ok(0) => return,
             Ok(len) => {
-                if stream.input(&buffer[..len]).is_err() {
+                if typed.write_all(&buffer[..len]).is_err() {
                     return;
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
+            Err(_) => return,
         }
-    }
-    if at_end == AtEndOfInput::WaitForProgram {
-        // A session that is gone needs no end of input.
-        let _gone = stream.end_of_input();
     }
 }
 
@@ -218,7 +222,7 @@ mod tests {
     use std::sync::mpsc::{RecvTimeoutError, channel};
 
     use super::*;
-    use crate::wire::{Decoder, Kind, encode};
+    use crate::wire::{Decoder, encode};
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -227,13 +231,13 @@ mod tests {
         let (stream, mut supervisor) = UnixStream::pair().unwrap();
         supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut stream = ViewerStream::new(stream, Decoder::default());
-        let (mut input_ended, ended) = UnixStream::pair().unwrap();
-        drop(ended);
+        let (input, typed) = UnixStream::pair().unwrap();
+        drop(typed);
         let (pieces, shown) = sync_channel(WAITING);
         let (sender, left) = channel();
         std::thread::spawn(move || {
             let at_end = AtEndOfInput::LeaveWhenQuiet(Duration::ZERO, Duration::MAX);
-            sender.send(follow(&mut stream, at_end, &mut input_ended, &pieces)).unwrap();
+            sender.send(follow(&mut stream, at_end, input, &pieces)).unwrap();
         });
         let mut said = vec![0; encode(Kind::Detach, b"").len()];
         supervisor.read_exact(&mut said).unwrap();
@@ -253,13 +257,13 @@ mod tests {
         while (&stream).write(&[0; 4 << 10]).is_ok() {}
         stream.set_nonblocking(false).unwrap();
         let mut stream = ViewerStream::new(stream, Decoder::default());
-        let (mut input_ended, ended) = UnixStream::pair().unwrap();
-        drop(ended);
+        let (input, typed) = UnixStream::pair().unwrap();
+        drop(typed);
         let (pieces, _shown) = sync_channel(WAITING);
         let (sender, left) = channel();
         std::thread::spawn(move || {
             let at_end = AtEndOfInput::LeaveWhenQuiet(Duration::ZERO, Duration::from_millis(20));
-            sender.send(follow(&mut stream, at_end, &mut input_ended, &pieces)).unwrap();
+            sender.send(follow(&mut stream, at_end, input, &pieces)).unwrap();
         });
         let end = left.recv_timeout(PATIENCE).unwrap().unwrap();
         assert_eq!(end, PipeEnd { exit: None, sent_away: false, closed: false, missed: 0 });

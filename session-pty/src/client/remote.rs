@@ -46,7 +46,8 @@ impl RemoteRuntime {
     }
 
     fn watch(&self, id: SessionId, feed: Feed) -> Result<Option<ViewerStream>, RuntimeError> {
-        let viewer = ViewerSpec { read_only: true, feed, ..ViewerSpec::default() };
+        let from = (feed == Feed::Log).then_some(0);
+        let viewer = ViewerSpec { read_only: true, feed, from, ..ViewerSpec::default() };
         match self.client(id).and_then(|client| client.attach(id, viewer)) {
             Ok(stream) => Ok(Some(stream)),
             Err(error) if error.kind() == session_core::ErrorKind::NotRunning => Ok(None),
@@ -66,6 +67,20 @@ impl SessionRuntime for RemoteRuntime {
 
     fn resize(&self, id: SessionId, size: TerminalSize) -> Result<(), RuntimeError> {
         self.client(id)?.resize(id, size)
+    }
+
+    fn replay(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {
+        let watch = match self.watch(id, Feed::Log)? {
+            Some(stream) => Watch::admitted(stream)?,
+            None => None,
+        };
+        if let Some(watch) = watch {
+            return Ok(Box::new(watch));
+        }
+        let exit = self.recorded_exit(id)?;
+        let kept = crate::output::read_kept(&self.place.output_dir(), id)
+            .map_err(|source| RuntimeError::io("reading the kept output", source))?;
+        Ok(Box::new(Ended::with_output(kept, Some(exit))))
     }
 
     fn subscribe(&self, id: SessionId) -> Result<Box<dyn Subscription>, RuntimeError> {

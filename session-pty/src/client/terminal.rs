@@ -1,6 +1,7 @@
 //! A person at a terminal: the viewer that passes keys and bytes through and always puts the terminal back.
 
 mod display;
+mod input;
 mod modes;
 mod pending;
 mod returning;
@@ -46,8 +47,8 @@ pub fn terminal_size() -> Option<TerminalSize> {
 
 /// Watches a session from the terminal on standard input and output until something ends it.
 ///
-/// What was typed before the detach key, or before the terminal went away, is still handed to the supervisor. A
-/// supervisor that does not take it in five seconds is left all the same, and at once when the key is pressed again.
+/// What was typed before the detach key, or before the terminal went away, is still taken by the session's terminal. One
+/// that does not take it in five seconds is left all the same, and at once when the key is pressed again.
 ///
 /// While it watches, HUP, INT and TERM end the watching; before and after, they do to this process what they do by
 /// default. Handlers that the caller had for them are called too.

@@ -123,10 +123,10 @@ impl Restarts {
             return;
         }
         if was_ready {
-            // One that dies again and again as soon as it serves must not keep the machine busy.
+            // One that dies again and again as soon as it serves must not keep the machine busy, nor viewers waiting.
             let since = self.last_ready_end.replace(now);
             let soon = since.is_some_and(|since| now.duration_since(since) < AGAIN_SO_SOON);
-            self.hasty = if soon { (self.hasty + 1).min(PAUSELESS + 6) } else { 0 };
+            self.hasty = if soon { (self.hasty + 1).min(PAUSELESS + 3) } else { 0 };
             self.next = match self.hasty {
                 ..=PAUSELESS => Pause::None,
                 hasty => Pause::Until(now + FIRST_PAUSE * 2_u32.pow(hasty - PAUSELESS - 1)),
@@ -151,9 +151,12 @@ impl Restarts {
         };
     }
 
-    /// Somebody wants a supervisor: one is started at once, however often that failed before.
+    /// Somebody wants a supervisor: one is started at once, however often that failed before. Those who ask again and
+    /// again do not keep it from being given up.
     pub(super) fn try_again(&mut self) {
-        self.failures = 0;
+        if matches!(self.next, Pause::ForGood) {
+            self.failures = 0;
+        }
         if !matches!(self.next, Pause::End) {
             self.next = Pause::None;
         }
@@ -162,6 +165,11 @@ impl Restarts {
     /// How often the supervisor failed in a row, if it is left alone for that.
     pub(super) fn given_up_after(&self) -> Option<u32> {
         matches!(self.next, Pause::ForGood).then_some(self.failures)
+    }
+
+    /// Which program the next supervisor is a process of.
+    pub(super) const fn program(&self) -> &Program {
+        &self.program
     }
 
     /// To be asked while no supervisor lives.
@@ -207,6 +215,24 @@ mod tests {
     }
 
     #[test]
+    fn one_that_ends_again_and_again_pauses_a_little() {
+        let (mut restarts, mut now) = (Restarts::new(), Instant::now());
+        let mut pause_after = |later: Duration| {
+            now += later;
+            restarts.ready();
+            pause(&mut restarts, now)
+        };
+        let soon = Duration::from_millis(900);
+        for _ in 0..11 {
+            assert_eq!(pause_after(soon), None);
+        }
+        for millis in [50, 100, 200, 200, 200] {
+            assert_eq!(pause_after(soon), Some(Duration::from_millis(millis)));
+        }
+        assert_eq!(pause_after(Duration::from_secs(1)), None);
+    }
+
+    #[test]
     fn pauses_grow_until_it_is_left_alone() {
         let (mut restarts, now) = (Restarts::new(), Instant::now());
         restarts.ready();
@@ -230,9 +256,13 @@ mod tests {
     #[test]
     fn one_that_pauses_is_started_when_somebody_asks() {
         let (mut restarts, now) = (Restarts::continued(), Instant::now());
-        assert!(pause(&mut restarts, now).is_some());
-        restarts.try_again();
-        assert_eq!(restarts.next(now), own());
+        for _ in 0..9 {
+            assert!(pause(&mut restarts, now).is_some());
+            restarts.try_again();
+            assert_eq!(restarts.next(now), own());
+        }
+        restarts.ended(true, now);
+        assert_eq!(restarts.next(now), Next::GivenUp);
     }
 
     #[test]

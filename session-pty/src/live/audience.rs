@@ -1,8 +1,10 @@
 //! The viewers of one session: who leads, what each is shown, who is sent away.
 //!
-//! Whoever typed last leads: the session's terminal has that viewer's size. Viewers of this size get the program's
+//! Whoever typed last leads, also under the supervisor before: the session's terminal has that viewer's size. Viewers of this size get the program's
 //! bytes as they come, those of another size are painted the screen into their own.
 
+use std::cmp::Reverse;
+use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,14 +13,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use session_core::{Exit, TerminalSize};
 
-use super::input::Origin;
-use super::typing::Typing;
+use super::journal::Account;
+use super::tally::Tally;
+use super::typing::{Share, Typing};
 use super::viewer::{Painted, Viewer};
 use super::{Shared, lock, timespec};
 use crate::events::Happening;
 use crate::output::Kept;
 use crate::screen::{RESTORE, Screen};
-use crate::wire::{Feed, Frame, Kind, ViewerSpec};
+use crate::wire::{Feed, Frame, Kind, Typist, ViewerSpec};
 
 /// How long viewers may take to fetch the last bytes of a program that has ended.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -28,15 +31,16 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(super) struct Audience {
     shared: Arc<Shared>,
     viewers: Vec<Viewer>,
-    /// How much may wait for one viewer.
-    limit: usize,
-    /// Counts pieces of typing over all viewers: whoever has the highest number typed last.
+    /// How far a viewer may be behind.
+    limit: u64,
+    /// Counts viewers that came and pieces that they typed: whoever has the highest number typed last.
     turn: u64,
 }
 
 impl Audience {
-    pub(super) fn new(shared: Arc<Shared>, limit: usize) -> Self {
-        Self { shared, viewers: Vec::new(), limit, turn: 0 }
+    pub(super) fn new(shared: Arc<Shared>, limit: u64) -> Self {
+        let turn = shared.journal.last_turn();
+        Self { shared, viewers: Vec::new(), limit, turn }
     }
 
     pub(super) fn viewers(&self) -> &[Viewer] {
@@ -63,8 +67,11 @@ impl Audience {
         if spec.detach_others && !spec.read_only {
             self.send_away(true);
         }
-        let mut newcomer = Viewer::new(stream, spec, unread, self.limit);
-        if newcomer.can_lead() && self.leader().is_none() {
+        let mut newcomer =
+            Viewer::new(stream, spec, unread, self.limit, Some(&self.shared.journal));
+        self.recognise(&mut newcomer, typing);
+        let leads = self.leader().is_none_or(|leader| newcomer.goes_before(&self.viewers[leader]));
+        if newcomer.can_lead() && leads {
             self.give_size(newcomer.spec.size);
         }
         let (watches, read_only, size) =
@@ -82,10 +89,52 @@ impl Audience {
         self.act_on_frames(self.viewers.len() - 1, typing);
     }
 
+    /// Finds out whether a newcomer was here before, and tells it how much of what it typed was taken.
+    fn recognise(&mut self, newcomer: &mut Viewer, typing: &mut Typing) {
+        self.turn += 1;
+        newcomer.came = self.turn;
+        let Some(typist) = newcomer.spec.typist.filter(|_| !newcomer.spec.read_only) else {
+            return;
+        };
+        // Whatever it has typed over another connection and was not taken, it will send again.
+        typing.forget(typist);
+        self.viewers.iter_mut().filter(|viewer| viewer.types_as(typist)).for_each(Viewer::leave);
+        self.remove_gone();
+        let journal = &self.shared.journal;
+        let known = journal.account(typist);
+        let account = known.unwrap_or(Account { came: self.turn, ..Account::default() });
+        newcomer.came = account.came;
+        newcomer.typed = account.typed;
+        newcomer.tally = Some(Tally::new(typist, account.taken));
+        self.keep_account(typist, &account, typing);
+        let lost = known.is_none() && journal.has_forgotten();
+        newcomer.say_taken(if lost { u64::MAX } else { account.taken });
+    }
+
+    fn keep_account(&self, typist: Typist, account: &Account, typing: &Typing) {
+        let stays = |other| self.has(other) || typing.has_piece_of(other);
+        self.shared.journal.keep_account(typist, account, stays);
+    }
+
+    /// Whether this typist is a viewer.
+    pub(super) fn has(&self, typist: Typist) -> bool {
+        self.viewers.iter().any(|viewer| viewer.types_as(typist))
+    }
+
+    /// The terminal has taken so much of what was typed.
+    pub(super) fn note_taken(&mut self, progress: &[Share]) {
+        for Share { typist, until } in progress {
+            let mut tallies = self.viewers.iter_mut().filter_map(|viewer| viewer.tally.as_mut());
+            if let Some(tally) = tallies.find(|tally| tally.typist() == *typist) {
+                tally.note(*until);
+            }
+        }
+    }
+
     /// Bytes from the program. They reach those who see them before the emulator does.
-    pub(super) fn output(&mut self, bytes: &[u8]) {
+    pub(super) fn output(&mut self, batch: &Range<u64>, bytes: &[u8]) {
         for viewer in &mut self.viewers {
-            viewer.output(bytes);
+            viewer.output(batch.clone(), bytes);
         }
         // Whoever was left behind by these answers no queries any more.
         self.conclude();
@@ -98,6 +147,11 @@ impl Audience {
     }
 
     fn act_on_frames(&mut self, index: usize, typing: &mut Typing) {
+        if !self.viewers[index].is_present() {
+            // Whatever it still sent is read, so that nobody looks for it again, and not acted upon.
+            while self.viewers[index].next_frame().is_some() {}
+            return;
+        }
         // While a window is dragged there is a size after the other: only the last one is worth a picture.
         let mut size = None;
         while let Some(Frame { kind, payload }) = self.viewers[index].next_frame() {
@@ -107,8 +161,14 @@ impl Audience {
             }
             self.take_size(index, size.take());
             match kind {
-                Kind::Input => self.take_typing(index, &payload, typing),
-                Kind::EndOfInput if !self.viewers[index].spec.read_only => typing.end_when_read(),
+                _ if self.viewers[index].spec.read_only && kind != Kind::Detach => {}
+                Kind::Input => self.take_typing(index, payload, typing),
+                Kind::Report if self.leader() == Some(index) => typing.push(payload, None),
+                Kind::EndOfInput => {
+                    let tally = self.viewers[index].tally.as_mut();
+                    // It counts as one more byte, so that it is sent again where it was not acted upon.
+                    typing.end_when_read(tally.map(|tally| tally.hear(1)));
+                }
                 Kind::Detach => self.viewers[index].leave(),
                 _ => {}
             }
@@ -127,63 +187,42 @@ impl Audience {
         self.conclude();
     }
 
-    /// Typing goes to the program and makes its viewer the leader; answers and reports go only from the leader.
-    fn take_typing(&mut self, index: usize, bytes: &[u8], typing: &mut Typing) {
-        let leads = self.leader() == Some(index);
-        let viewer = &mut self.viewers[index];
-        if viewer.spec.read_only {
+    /// Typing goes to the program and makes its viewer the leader.
+    fn take_typing(&mut self, index: usize, bytes: Vec<u8>, typing: &mut Typing) {
+        if bytes.is_empty() {
             return;
         }
-        let (mut typed, mut passed) = (!viewer.spec.terminal, Vec::new());
-        if viewer.spec.terminal {
-            viewer.sorter.feed(bytes, |piece, origin| {
-                if origin == Origin::Typed {
-                    typed = true;
-                    passed.extend_from_slice(piece);
-                }
-            });
-        }
-        // Nothing of the leader's is sorted out, so nothing of it has to wait until it is sorted.
-        typing.push(if leads || !viewer.spec.terminal { bytes.to_vec() } else { passed });
-        if typed {
-            self.typed(index);
-        }
-    }
-
-    fn typed(&mut self, index: usize) {
+        let by = self.viewers[index].tally.as_mut().map(|tally| tally.hear(bytes.len()));
+        typing.push(bytes, by);
         self.turn += 1;
-        self.viewers[index].typed = self.turn;
+        let viewer = &mut self.viewers[index];
+        viewer.typed = self.turn;
+        viewer.hurry();
+        if let Some(tally) = &viewer.tally {
+            let (typist, taken) = (tally.typist(), tally.taken());
+            let account =
+                Account { taken, came: viewer.came, typed: self.turn, ..Account::default() };
+            self.keep_account(typist, &account, typing);
+        }
         if self.leader() == Some(index) {
             self.give_size(self.viewers[index].spec.size);
             self.conclude();
         }
     }
 
-    /// Passes on what was held back for too long to be part of an answer.
-    pub(super) fn pass_overdue(&mut self, typing: &mut Typing) {
-        let leader = self.leader();
-        for index in 0..self.viewers.len() {
-            let overdue = self.viewers[index].sorter.overdue();
-            if overdue.is_empty() || self.viewers[index].spec.read_only {
-                continue;
-            }
-            if leader != Some(index) {
-                typing.push(overdue);
-            }
-            self.typed(index);
-        }
-    }
-
-    /// After how long [`Self::pass_overdue`] has something to do.
+    /// After how long a viewer is to be told what was taken, or one that was sent away is to be gone.
     pub(super) fn look_again_after(&self) -> Option<Duration> {
-        self.viewers.iter().filter_map(|viewer| viewer.sorter.left()).min()
+        let tallies = self.viewers.iter().filter_map(|viewer| viewer.tally.as_ref());
+        tallies
+            .filter_map(Tally::left)
+            .chain(self.viewers.iter().filter_map(Viewer::leaves_in))
+            .min()
     }
 
     /// The viewer that typed last among those that may lead; before anybody typed, the one that came first.
     fn leader(&self) -> Option<usize> {
-        let present = self.viewers.iter().enumerate().filter(|(_, viewer)| !viewer.is_gone());
-        let candidates = present.filter(|(_, viewer)| viewer.can_lead());
-        candidates.rev().max_by_key(|(_, viewer)| viewer.typed).map(|(index, _)| index)
+        let candidates = self.viewers.iter().enumerate().filter(|(_, viewer)| viewer.can_lead());
+        candidates.max_by_key(|(_, viewer)| viewer.rank()).map(|(index, _)| index)
     }
 
     /// Gives the session's terminal this size, and whether it had another one before.
@@ -204,7 +243,7 @@ impl Audience {
         for viewer in &mut self.viewers {
             if viewer.spec.feed == Feed::Screen {
                 introduce(&self.shared, viewer);
-            } else {
+            } else if viewer.is_present() {
                 viewer.resized(size);
             }
         }
@@ -214,15 +253,17 @@ impl Audience {
 
     /// Sends viewers away: the one that typed last, or all.
     pub(super) fn send_away(&mut self, all: bool) {
+        let before = self.watching();
         let watching = self.viewers.iter().enumerate().filter(|(_, viewer)| viewer.watches());
         let latest = watching.max_by_key(|(_, viewer)| viewer.typed).map(|(index, _)| index);
+        let mut led = None;
         for (index, viewer) in self.viewers.iter_mut().enumerate() {
             if viewer.watches() && (all || Some(index) == latest) {
-                viewer.detached();
-                viewer.leave();
+                led = led.max(viewer.can_lead().then(|| viewer.rank()));
+                viewer.send_away();
             }
         }
-        self.remove_gone();
+        self.forget_gone(before, led);
         self.conclude();
     }
 
@@ -236,27 +277,33 @@ impl Audience {
     /// Sends what can be sent, and what had to wait for that.
     pub(super) fn serve(&mut self) {
         for viewer in &mut self.viewers {
+            viewer.tell_taken();
             viewer.send();
             catch_up(&self.shared, viewer, !viewer.has_queue());
         }
         self.remove_gone();
+        let wanted = self.viewers.iter().filter_map(Viewer::wanted).min();
+        self.shared.journal.keep_from(wanted);
         self.conclude();
     }
 
-    /// Forgets those who have left. When the leader was among them, the next one's size counts.
+    /// Forgets those who have left.
     fn remove_gone(&mut self) {
-        let (mut left, before) = (None, self.watching());
-        self.viewers.retain(|viewer| {
-            if viewer.is_gone() && viewer.can_lead() {
-                left = left.max(Some(viewer.typed));
-            }
-            !viewer.is_gone()
-        });
+        let gone = self.viewers.iter().filter(|viewer| viewer.is_gone() && viewer.could_lead());
+        let led = gone.map(Viewer::rank).max();
+        let before = self.watching();
+        self.forget_gone(before, led);
+    }
+
+    /// Forgets those who have left, of whom the first in rank had this one. So many watched before. When the leader was
+    /// among them, the next one's size counts.
+    fn forget_gone(&mut self, before: usize, left: Option<(u64, Reverse<u64>)>) {
+        self.viewers.retain(|viewer| !viewer.is_gone());
         for viewers in (self.watching()..before).rev() {
             self.shared.news.tell(Happening::Detached { viewers });
         }
         if let Some(next) = self.leader()
-            && left.is_some_and(|turn| turn >= self.viewers[next].typed)
+            && left.is_some_and(|rank| rank >= self.viewers[next].rank())
         {
             self.give_size(self.viewers[next].spec.size);
         }
@@ -289,7 +336,7 @@ impl Audience {
 /// Serves a viewer that came after the end: what was there, and how it ended. Waits for it, not for ever.
 pub(super) fn tell_end(shared: &Shared, stream: UnixStream, spec: ViewerSpec, exit: Exit) {
     if stream.set_nonblocking(true).is_ok() {
-        let mut viewer = Viewer::new(stream, spec, b"", usize::MAX);
+        let mut viewer = Viewer::new(stream, spec, b"", u64::MAX, Some(&shared.journal));
         introduce(shared, &mut viewer);
         goodbye(shared, &mut viewer, exit);
         see_off(&mut vec![viewer]);
@@ -299,7 +346,7 @@ pub(super) fn tell_end(shared: &Shared, stream: UnixStream, spec: ViewerSpec, ex
 /// Serves a viewer that comes back after the end, from what is kept. Waits for it, not for ever.
 pub(super) fn tell_kept(kept: &Kept, stream: UnixStream, spec: ViewerSpec, exit: Exit) {
     if stream.set_nonblocking(true).is_ok() {
-        let mut viewer = Viewer::new(stream, spec, b"", usize::MAX);
+        let mut viewer = Viewer::new(stream, spec, b"", u64::MAX, None);
         viewer.resized(kept.size);
         match viewer.spec.feed {
             Feed::Screen => {
@@ -319,6 +366,9 @@ pub(super) fn tell_kept(kept: &Kept, stream: UnixStream, spec: ViewerSpec, exit:
 
 /// Gives a viewer what it needs to go on from here.
 fn introduce(shared: &Shared, viewer: &mut Viewer) {
+    if !viewer.is_present() {
+        return;
+    }
     let size = *lock(&shared.size);
     viewer.resized(size);
     viewer.painted = None;
@@ -369,6 +419,9 @@ fn catch_up(shared: &Shared, viewer: &mut Viewer, now: bool) {
 
 /// There is no better time for what still has to be told: the end comes after it, however full the queue is.
 fn goodbye(shared: &Shared, viewer: &mut Viewer, exit: Exit) {
+    if !viewer.is_present() {
+        return;
+    }
     if let Some(painted) = &mut viewer.painted {
         painted.stale = true;
     }

@@ -1,7 +1,7 @@
 //! How a session begins to be moved: with a program that is started, or with one that is taken back.
 
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex};
@@ -13,18 +13,20 @@ use super::audience::Audience;
 use super::awake::Awake;
 use super::custody::Custody;
 use super::emulator::Emulator;
+use super::idle::Idle;
 use super::journal::{Journal, Writer};
 use super::leader::{ExitNotice, Leader, Target};
 use super::relay::Relay;
 use super::spawn::{Program, Terminal, never_block};
 use super::typing::Typing;
-use super::{Limits, OnEnd, SessionHandle, Shared, end, lock};
+use super::waker::Waker;
+use super::{Limits, OnEnd, SessionHandle, Shared, end};
 use crate::events::{News, Witness};
 use crate::supervisor::log_line;
 use crate::wire::ViewerSpec;
 
-/// How long a screen stays awake after somebody had to do with it, even if there are many.
-const REST: Duration = Duration::from_secs(5);
+/// How long after anything has happened a session keeps its thread, and its screen is awake even if many are.
+const REST: Duration = Duration::from_secs(1);
 
 /// What the sessions of one runtime share.
 #[derive(Clone)]
@@ -33,13 +35,15 @@ pub(crate) struct Setting {
     custody: Arc<dyn Custody>,
     witness: Witness,
     awake: Arc<Awake>,
+    idle: Arc<Idle>,
+    rest: Duration,
 }
 
 /// A program whose output nobody moves yet, so that its first viewer misses nothing. Dropped, it begins alone.
 #[derive(Debug)]
 pub(crate) struct Beginning {
     handle: SessionHandle,
-    relay: Option<Box<(Relay, OnEnd)>>,
+    relay: Option<Box<Relay>>,
 }
 
 /// What is left of a session whose supervisor has ended, as it was deposited.
@@ -55,10 +59,7 @@ pub(crate) struct Adopted {
 
 /// What has to be there before a program is started, so that nothing can fail once it runs.
 struct Wires {
-    wakeups: UnixStream,
-    waker: UnixStream,
-    /// The master once more, for those who are not the relay.
-    terminal: OwnedFd,
+    waker: Waker,
     emulator: Arc<Emulator>,
     journal: Arc<Journal>,
     writer: Writer,
@@ -80,10 +81,25 @@ impl Setting {
         Self { witness, ..Self::with_rest(limits, custody, REST) }
     }
 
-    /// The same, with screens that may go to sleep sooner.
+    /// The same, with sessions that rest sooner.
     pub(super) fn with_rest(limits: Limits, custody: Arc<dyn Custody>, rest: Duration) -> Self {
         let awake = Arc::new(Awake::new(limits.awake_screens, rest));
-        Self { limits, custody, witness: Arc::new(|_, _| {}), awake }
+        let idle = Arc::new(Idle::new(Arc::clone(&awake)));
+        Self { limits, custody, witness: Arc::new(|_, _| {}), awake, idle, rest }
+    }
+}
+
+#[cfg(test)]
+impl Setting {
+    pub(super) fn idle(&self) -> &Idle {
+        &self.idle
+    }
+}
+
+#[cfg(test)]
+impl Beginning {
+    pub(super) fn writer(&mut self) -> &mut Writer {
+        &mut self.relay.as_mut().unwrap().journal
     }
 }
 
@@ -102,7 +118,7 @@ impl SessionHandle {
         let terminal = Terminal::open(size)?;
         let (journal, writer) = Journal::create(setting.limits.journal_bytes, size)?;
         setting.custody.deposit(id, terminal.master(), terminal.slave(), journal.as_fd())?;
-        let wires = Wires::new(id, terminal.master(), journal, writer, setting)?;
+        let wires = Wires::new(id, journal, writer, setting)?;
         let started = program.start(terminal)?;
         let pid = started.pid.as_raw_nonzero().get().unsigned_abs();
         setting.custody.started(id, pid);
@@ -113,7 +129,7 @@ impl SessionHandle {
             master: started.master,
             slave: started.slave,
         };
-        Ok(wires.connect(id, running, setting.limits, on_end))
+        Ok(wires.connect(id, running, setting, on_end))
     }
 
     /// Takes back a program that runs already, or has ended in the meantime.
@@ -138,6 +154,7 @@ impl SessionHandle {
             Err(error) => {
                 log_line(&format!("{id}: what was kept of its output is lost: {error}"));
                 let fresh = Journal::create(setting.limits.journal_bytes, size)?;
+                fresh.0.note_forgotten();
                 setting.custody.deposit(id, master.as_fd(), slave.as_fd(), fresh.0.as_fd())?;
                 fresh
             }
@@ -146,10 +163,10 @@ impl SessionHandle {
             // The last supervisor was ended between the terminal and the note.
             journal.note_resize(size);
         }
-        let wires = Wires::new(id, master.as_fd(), journal, writer, setting)?;
+        let wires = Wires::new(id, journal, writer, setting)?;
         let target = Target::adopted(pid, &ended)?;
         let running = Running { pid, target, leader: Leader::Adopted(ended), master, slave };
-        let (handle, beginning) = wires.connect(id, running, setting.limits, on_end);
+        let (handle, beginning) = wires.connect(id, running, setting, on_end);
         handle.shared.emulator.take_over();
         Ok((handle, beginning))
     }
@@ -158,40 +175,38 @@ impl SessionHandle {
 impl Wires {
     fn new(
         id: SessionId,
-        master: BorrowedFd<'_>,
         journal: Arc<Journal>,
         writer: Writer,
         setting: &Setting,
     ) -> io::Result<Self> {
-        let (wakeups, waker) = UnixStream::pair()?;
-        wakeups.set_nonblocking(true)?;
-        waker.set_nonblocking(true)?;
-        let terminal = rustix::io::fcntl_dupfd_cloexec(master, 3)?;
+        setting.idle.open()?;
+        let waker = Waker::new()?;
         let news = News::of(id, &setting.witness);
         let emulator = Emulator::new(
             Arc::clone(&journal),
             Arc::clone(&setting.awake),
             setting.limits.history_lines,
-            waker.try_clone()?,
+            waker.clone(),
             &id.short(),
             news.clone(),
         );
-        Ok(Self { wakeups, waker, terminal, emulator, journal, writer, news })
+        Ok(Self { waker, emulator, journal, writer, news })
     }
 
     fn connect(
         self,
         id: SessionId,
         running: Running,
-        limits: Limits,
+        setting: &Setting,
         on_end: OnEnd,
     ) -> (SessionHandle, Beginning) {
         let (commands, inbox) = std::sync::mpsc::channel();
+        let master = Arc::new(running.master);
         let shared = Arc::new(Shared {
             id,
             pid: running.pid,
             commands: Mutex::new(commands),
-            waker: self.waker,
+            waker: self.waker.clone(),
             emulator: self.emulator,
             news: self.news,
             size: Mutex::new(self.journal.last_size()),
@@ -201,59 +216,57 @@ impl Wires {
             end: Mutex::new(None),
             ended: Condvar::new(),
             leader: Mutex::new(running.target),
-            terminal: Mutex::new(Some(self.terminal)),
+            terminal: Mutex::new(Some(Arc::clone(&master))),
         });
         let relay = Relay {
             shared: Arc::clone(&shared),
-            limits,
-            master: running.master,
+            limits: setting.limits,
+            master,
             slave: running.slave,
             leader: running.leader,
             journal: self.writer,
             starved: None,
-            wakeups: self.wakeups,
+            wakeups: self.waker,
             commands: inbox,
-            audience: Audience::new(Arc::clone(&shared), limits.viewer_bytes),
-            typing: Typing::default(),
+            audience: Audience::new(Arc::clone(&shared), setting.limits.viewer_bytes as u64),
+            typing: Typing::new(Arc::clone(&shared.journal)),
+            on_end: Some(on_end),
+            idle: Arc::clone(&setting.idle),
+            linger: setting.rest,
+            is_settled: false,
         };
         let handle = SessionHandle { shared };
-        (handle.clone(), Beginning { handle, relay: Some(Box::new((relay, on_end))) })
+        (handle.clone(), Beginning { handle, relay: Some(Box::new(relay)) })
     }
 }
 
 impl Beginning {
     /// Begins to move bytes, with this viewer watching from the first one.
     pub(crate) fn begin(mut self, viewer: Option<(UnixStream, ViewerSpec, Vec<u8>)>) {
-        if let Some((stream, spec, unread)) = viewer {
-            // The relay has not begun, so it cannot have ended and does take the command.
-            let _taken = self.handle.attach(stream, spec, unread);
-        }
+        let Some(viewer) = viewer else { return };
+        // The relay has not begun, so it cannot have ended and does take the command.
+        let (stream, spec, unread) = viewer;
+        let _taken = self.handle.attach(stream, spec, unread);
         self.start_relay();
     }
 
     fn start_relay(&mut self) {
-        let Some(beginning) = self.relay.take() else { return };
-        let slot = Arc::new(Mutex::new(Some(beginning)));
-        let taken = Arc::clone(&slot);
-        let relay = move || {
-            if let Some((relay, on_end)) = lock(&taken).take().map(|beginning| *beginning) {
-                relay.run(on_end);
-            }
-        };
-        let thread =
-            std::thread::Builder::new().name(format!("relay {}", self.handle.id().short()));
-        if thread.spawn(relay).is_err()
-            && let Some((relay, on_end)) = lock(&slot).take().map(|beginning| *beginning)
-        {
+        let Some(relay) = self.relay.take() else { return };
+        if let Err((relay, _refused)) = relay.start() {
             // Without a thread there is no byte path: the program cannot stay, and its end is recorded here.
             end::kill(&self.handle.shared);
-            relay.finish(&mut [0; 4096], on_end);
+            relay.finish();
         }
     }
 }
 
 impl Drop for Beginning {
+    /// With nobody to watch, it begins with the first byte.
     fn drop(&mut self) {
-        self.start_relay();
+        let Some(relay) = self.relay.take() else { return };
+        if let Err(relay) = Arc::clone(&relay.idle).park(relay) {
+            self.relay = Some(relay);
+            self.start_relay();
+        }
     }
 }

@@ -4,37 +4,40 @@
 //! while they are needed: both begin with the first output, and a screen that sleeps is a snapshot in the journal.
 //! Waking up and taking over what another process has left are the same: the newest snapshot, then what came since.
 
+mod sleep;
 #[cfg(test)]
 mod tests;
 
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use session_core::TerminalSize;
 
 use super::awake::Awake;
-use super::journal::{Journal, Start};
-use super::{lock, relay};
-use crate::events::{Happening, News};
-use crate::screen::{Frame, Notice, Screen, ScreenModel};
+use super::journal::Journal;
+use super::lock;
+use super::title::Title;
+use super::waker::Waker;
+use crate::events::News;
+use crate::screen::{Frame, Notice, ScreenModel};
 use crate::supervisor::log_line;
 
 /// Bytes of history that go before a viewer's first screen.
 const SCROLLBACK_BYTES: usize = 1 << 20;
 
-/// A title is told at most so often.
-const TITLE_PAUSE: Duration = Duration::from_secs(1);
-
 /// Parsed between two looks at whether somebody else wants the screen.
 const CHUNK: u64 = 64 << 10;
 
-/// Memory that holds output which is needed no more goes back in pieces of at least this size.
-const EXCESS: u64 = 1 << 20;
+/// A flood is parsed in pieces of this size: the most of such a piece is gone from the screen before anybody could see it,
+/// and need not be parsed at all where it is plain.
+const PIECE: u64 = 2 << 20;
 
-/// And it goes back when a piece of output is smaller than this. In a flood the memory is about to be used again, and
-/// a snapshot each time would be a good part of all the work.
+/// A flood is over when nothing came for so long.
+const LULL: Duration = Duration::from_millis(5);
+
+/// Memory goes back when a piece of output is smaller than this. In a flood it is about to be used again, and a snapshot
+/// each time would be a good part of all the work.
 const CALM: u64 = 1024;
 
 /// The emulator beside the stream.
@@ -59,6 +62,10 @@ pub(super) struct Emulator {
     is_awake: AtomicBool,
     /// When somebody had to do with the screen last, as [`Awake::now`] counts.
     active: AtomicU64,
+    /// When it fell asleep, in the same way; 0 when it never has.
+    asleep: AtomicU64,
+    /// It woke up too soon after that.
+    is_busy: AtomicBool,
     /// How many callers want the parser; the thread lets go of it then, since a mutex is not fair.
     wanted: AtomicUsize,
     /// Whether the emulator answers queries of the program, because no viewer's terminal does.
@@ -66,20 +73,10 @@ pub(super) struct Emulator {
     /// Whether a viewer is shown rendered frames and wants to know when the screen changes.
     watched: AtomicBool,
     wants_paste_marks: AtomicBool,
-    title: Mutex<Title>,
-    news: News,
+    title: Title,
     answers: Mutex<Vec<u8>>,
     /// Wakes the relay.
-    waker: UnixStream,
-}
-
-/// The title of the terminal, and what was told of it.
-#[derive(Debug, Default)]
-struct Title {
-    text: Option<String>,
-    /// It has changed since.
-    untold: bool,
-    told: Option<Instant>,
+    waker: Waker,
 }
 
 /// What the thread is to do.
@@ -87,10 +84,12 @@ struct Title {
 struct Work {
     /// There is a thread.
     running: bool,
-    /// It is to end, since the screen sleeps.
-    asleep: bool,
+    /// It is to end, since nothing has come for a while or the screen sleeps.
+    settled: bool,
     /// It is to end, and no other is to come.
     closed: bool,
+    /// It lets a flood gather.
+    gathers: bool,
 }
 
 #[derive(Debug)]
@@ -112,7 +111,7 @@ impl Emulator {
         journal: Arc<Journal>,
         awake: Arc<Awake>,
         history: usize,
-        waker: UnixStream,
+        waker: Waker,
         name: &str,
         news: News,
     ) -> Arc<Self> {
@@ -134,12 +133,13 @@ impl Emulator {
             is_calm: AtomicBool::new(true),
             is_awake: AtomicBool::new(false),
             active: AtomicU64::new(0),
+            asleep: AtomicU64::new(0),
+            is_busy: AtomicBool::new(false),
             wanted: AtomicUsize::new(0),
             answering: AtomicBool::new(true),
             watched: AtomicBool::new(false),
             wants_paste_marks: AtomicBool::new(false),
-            title: Mutex::default(),
-            news,
+            title: Title::new(news),
             answers: Mutex::default(),
             waker,
         })
@@ -153,25 +153,33 @@ impl Emulator {
         self.have_parsed(until);
     }
 
-    /// Takes in what another process has left, so that the title is known before anybody asks for the screen. It may
-    /// sleep again at once.
+    /// Has taken in what another process has left, so that the title is known before anybody asks for the screen.
     pub(super) fn take_over(&self) {
-        let pushed = self.pushed.load(Ordering::Acquire);
-        if pushed > 0 {
-            self.have_parsed(pushed);
+        if self.is_behind() {
+            self.awake.take_in(Weak::clone(&self.me));
         }
+    }
+
+    /// Nothing has come for a while: gives back what only a flood needs, the thread too.
+    pub(super) fn settle(&self) {
+        self.is_calm.store(true, Ordering::Release);
+        lock(&self.work).settled = true;
+        self.more.notify_one();
     }
 
     fn have_parsed(&self, until: u64) {
         let mut work = lock(&self.work);
         self.pushed.store(until, Ordering::Release);
-        work.asleep = false;
+        work.settled = false;
         if !work.running && !work.closed {
             // Without a thread whoever wants the screen parses, the relay at the latest when the journal is full.
             work.running = self.start_thread();
         }
+        let gathers = work.gathers && self.backlog() < PIECE;
         drop(work);
-        self.more.notify_one();
+        if !gathers {
+            self.more.notify_one();
+        }
     }
 
     fn start_thread(&self) -> bool {
@@ -214,7 +222,7 @@ impl Emulator {
     }
 
     pub(super) fn title(&self) -> Option<String> {
-        lock(&self.title).text.clone()
+        self.title.text()
     }
 
     /// Whether the program asked for pastes to be marked.
@@ -275,6 +283,11 @@ impl Emulator {
         self.active.load(Ordering::Acquire)
     }
 
+    /// Whether it should stay awake for as long as somebody has to do with it.
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Acquire)
+    }
+
     /// Parses what is left, without waking a screen that has nothing left.
     fn catch_up(&self) {
         if self.is_behind() {
@@ -306,15 +319,25 @@ impl Emulator {
 
     fn follow(&self) {
         while self.has_more() {
+            self.take_in_the_rest();
+        }
+        if !lock(&self.work).closed {
             let mut parser = lock(&self.parser);
-            // Looked at once more: somebody else may have parsed it in the meantime, and put the screen to sleep.
-            while self.is_behind()
-                && !self.parse(&mut parser, || self.wanted.load(Ordering::Acquire) > 0)
-            {
-                drop(parser);
-                std::thread::yield_now();
-                parser = lock(&self.parser);
-            }
+            self.tidy_up(&parser);
+            parser.buffer = Vec::new();
+        }
+    }
+
+    /// Parses what was pushed, letting everybody go first who wants the screen.
+    pub(super) fn take_in_the_rest(&self) {
+        let mut parser = lock(&self.parser);
+        // Looked at once more: somebody else may have parsed it in the meantime, and put the screen to sleep.
+        while self.is_behind()
+            && !self.parse(&mut parser, || self.wanted.load(Ordering::Acquire) > 0)
+        {
+            drop(parser);
+            std::thread::yield_now();
+            parser = lock(&self.parser);
         }
     }
 
@@ -322,20 +345,51 @@ impl Emulator {
     fn has_more(&self) -> bool {
         let idle = |work: &mut Work| {
             let wanted = self.wanted.load(Ordering::Acquire) > 0;
-            wanted || !(self.is_behind() || work.closed || work.asleep)
+            wanted || !(self.is_behind() || work.closed || work.settled)
         };
         let work = lock(&self.work);
-        let mut work = self.more.wait_while(work, idle).unwrap_or_else(PoisonError::into_inner);
+        let work = self.more.wait_while(work, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut work = self.gather(work);
         let more = self.is_behind();
         work.running = more;
         more
     }
 
-    /// Parses what was pushed, until `let_go` says so. Returns whether nothing is left.
+    /// Waits while a flood comes, until a piece is there.
+    fn gather<'a>(&self, mut work: MutexGuard<'a, Work>) -> MutexGuard<'a, Work> {
+        let mut before = None;
+        while self.may_gather(&work) {
+            let pushed = self.pushed.load(Ordering::Acquire);
+            if before.replace(pushed) == Some(pushed) {
+                break;
+            }
+            work.gathers = true;
+            let waited = self.more.wait_timeout(work, LULL);
+            (work, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        work.gathers = false;
+        work
+    }
+
+    /// Whether nobody needs what is there, and there may soon be more.
+    fn may_gather(&self, work: &Work) -> bool {
+        let is_needed = work.closed
+            || work.settled
+            || self.wanted.load(Ordering::Acquire) > 0
+            || self.watched.load(Ordering::Acquire);
+        !is_needed && self.is_behind() && self.backlog() < PIECE
+    }
+
+    fn backlog(&self) -> u64 {
+        self.pushed.load(Ordering::Acquire).saturating_sub(self.parsed.load(Ordering::Acquire))
+    }
+
+    /// Parses what was pushed before, until `let_go` says so. Returns whether nothing of that is left.
     fn parse(&self, parser: &mut Parser, let_go: impl Fn() -> bool) -> bool {
         self.wake_up(parser);
+        // What comes from here on is not chased: it may gather.
+        let pushed = self.pushed.load(Ordering::Acquire);
         loop {
-            let pushed = self.pushed.load(Ordering::Acquire);
             let resize = self.journal.resize(parser.resized);
             if let Some(resize) = resize.filter(|resize| resize.position <= parser.at) {
                 self.wake_up(parser).resize(resize.size);
@@ -347,14 +401,15 @@ impl Emulator {
                 return false;
             } else {
                 let next = resize.map_or(pushed, |resize| resize.position.min(pushed));
-                self.take_in(parser, next.min(parser.at + CHUNK));
+                let piece = if next - parser.at >= PIECE { 2 * PIECE } else { CHUNK };
+                self.take_in(parser, next.min(parser.at + piece));
                 if self.journal.wants_snapshot(parser.at) {
                     self.try_to_keep(parser);
                 }
             }
             // Here rather than on the thread alone: whoever else parses changes the screen just as well.
             if self.watched.load(Ordering::Acquire) {
-                relay::wake(&self.waker);
+                self.waker.wake();
             }
         }
     }
@@ -383,22 +438,13 @@ impl Emulator {
         let answers = screen.take_answers();
         if !answers.is_empty() && answers_count {
             lock(&self.answers).extend_from_slice(&answers);
-            relay::wake(&self.waker);
+            self.waker.wake();
         }
-        let mut title = lock(&self.title);
-        for notice in screen.take_notices() {
-            if let Notice::Title(text) = notice {
-                title.untold |= text != title.text;
-                title.text = text;
-            }
-        }
-        // Some programs change it ten times a second, which would drown what happened to others.
-        let rested = title.told.is_none_or(|told| told.elapsed() >= TITLE_PAUSE);
-        if title.untold && rested {
-            self.news.tell(Happening::title(title.text.as_deref()));
-            (title.untold, title.told) = (false, Some(Instant::now()));
-        }
-        drop(title);
+        let titles = screen.take_notices().into_iter().filter_map(|notice| match notice {
+            Notice::Title(text) => Some(text),
+            _ => None,
+        });
+        self.title.parsed(titles, Instant::now());
         self.wants_paste_marks.store(screen.bracketed_paste(), Ordering::Release);
     }
 
@@ -416,86 +462,4 @@ impl Emulator {
         };
         &mut **parser.screen.insert(screen)
     }
-
-    /// The one way in which a screen begins, for the first time, after sleep, and behind another process.
-    fn rebuild(&self, parser: &mut Parser) -> Box<dyn ScreenModel> {
-        let start = self.journal.start().unwrap_or_else(|error| {
-            log_line(&format!("{}: the snapshot cannot be read: {error}", self.name));
-            self.journal.blank(self.pushed.load(Ordering::Acquire))
-        });
-        let mut screen = Screen::new(start.size, self.history);
-        screen.feed(&start.screen);
-        // What is painted asks nothing.
-        self.note(&mut screen, false);
-        (parser.at, parser.resized) = (start.position, start.resized);
-        self.parsed.store(start.position, Ordering::Release);
-        self.is_awake.store(true, Ordering::Release);
-        self.awake.woken(&self.me);
-        Box::new(screen)
-    }
-
-    /// Lets the screen go, leaving a snapshot, unless somebody has to do with it just now.
-    pub(super) fn try_to_sleep(&self) -> bool {
-        let mut parser = match self.parser.try_lock() {
-            Ok(parser) => parser,
-            Err(TryLockError::Poisoned(parser)) => parser.into_inner(),
-            Err(TryLockError::WouldBlock) => return false,
-        };
-        let busy = parser.at < self.pushed.load(Ordering::Acquire)
-            || self.wanted.load(Ordering::Acquire) > 0;
-        if parser.screen.is_none() || busy || self.keep(&parser).is_err() {
-            return false;
-        }
-        parser.screen = None;
-        parser.buffer = Vec::new();
-        self.is_awake.store(false, Ordering::Release);
-        self.journal.trim();
-        lock(&self.work).asleep = true;
-        self.more.notify_one();
-        true
-    }
-
-    /// Gives back what the journal holds beyond its bound, when that is worth it.
-    fn tidy_up(&self, parser: &Parser) {
-        if self.is_calm.load(Ordering::Acquire) && self.journal.excess() >= EXCESS {
-            if self.journal.excess_is_needed() {
-                self.try_to_keep(parser);
-            }
-            self.journal.trim();
-        }
-    }
-
-    fn try_to_keep(&self, parser: &Parser) {
-        if let Err(error) = self.keep(parser) {
-            // The one before stays in force; the relay stops reading when it would have to write over it.
-            log_line(&format!("{}: no snapshot: {error}", self.name));
-        }
-    }
-
-    /// Leaves a snapshot of the screen in the journal, with as much history as there is room for.
-    fn keep(&self, parser: &Parser) -> std::io::Result<()> {
-        let Some(screen) = parser.screen.as_deref() else { return Ok(()) };
-        if self.journal.has_snapshot(parser.at, parser.resized) {
-            return Ok(());
-        }
-        let mut history = self.history;
-        let mut bytes = whole(screen, history);
-        while bytes.len() as u64 > self.journal.snapshot_room() && history > 0 {
-            history /= 2;
-            bytes = whole(screen, history);
-        }
-        if bytes.len() as u64 > self.journal.snapshot_room() {
-            log_line(&format!("{}: the screen is too large to be kept", self.name));
-            bytes = Vec::new();
-        }
-        let (position, resized, size) = (parser.at, parser.resized, screen.size());
-        self.journal.keep_snapshot(&Start { position, resized, size, screen: bytes })
-    }
-}
-
-/// The screen as terminal bytes, with the beginning of what is unfinished behind it.
-fn whole(screen: &dyn ScreenModel, history: usize) -> Vec<u8> {
-    let mut bytes = screen.snapshot(history);
-    bytes.extend_from_slice(screen.unfinished());
-    bytes
 }

@@ -6,19 +6,32 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use session_core::{Exit, RuntimeError};
 
+use super::leader::Target;
 use super::{SessionHandle, Shared, lock};
 
 /// How long a killed process may take to be gone: it may have much memory to give back.
 const KILLED_IN: Duration = Duration::from_secs(10);
 
-/// Runs the ladder. One hang-up is not enough: interactive shells may sit it out.
+/// Ends the program and waits until that is recorded.
 pub(super) fn stop(handle: &SessionHandle, grace: Duration) -> Result<Exit, RuntimeError> {
+    descend(handle, grace, KILLED_IN)
+}
+
+/// Runs the ladder. One hang-up is not enough: interactive shells may sit it out.
+pub(super) fn descend(
+    handle: &SessionHandle,
+    grace: Duration,
+    killed_in: Duration,
+) -> Result<Exit, RuntimeError> {
     for signal in [Signal::HUP, Signal::TERM, Signal::KILL] {
         signal_groups(&handle.shared, signal);
-        // The end is told after it was recorded, which a slow disk may delay beyond the grace of a killed program.
-        let patience =
-            if signal == Signal::KILL { grace.max(Duration::from_secs(10)) } else { grace };
-        if let Some(exit) = handle.wait(Some(patience)) {
+        let patience = if signal == Signal::KILL { grace.max(killed_in) } else { grace };
+        let mut exit = handle.wait(Some(patience));
+        if exit.is_none() && has_ended(&handle.shared) {
+            // The end is told once it is recorded, which may take long on a slow disk or among many.
+            exit = handle.wait(None);
+        }
+        if let Some(exit) = exit {
             sweep(handle.pid(), grace);
             return Ok(exit);
         }
@@ -29,6 +42,11 @@ pub(super) fn stop(handle: &SessionHandle, grace: Duration) -> Result<Exit, Runt
 /// Kills the program at once.
 pub(super) fn kill(shared: &Shared) {
     signal_groups(shared, Signal::KILL);
+}
+
+/// Whether the program runs no more, recorded or not.
+fn has_ended(shared: &Shared) -> bool {
+    lock(&shared.leader).as_ref().is_none_or(Target::has_ended)
 }
 
 /// Signals the program's own group and the group in the foreground of its terminal, and wakes both if stopped.

@@ -1,13 +1,15 @@
 //! The output that a session keeps: in memory that outlives this process, for whoever holds its file.
 //!
 //! One ring with the newest output, one table with the sizes that the terminal had, and the newest snapshot of the
-//! screen: from these a new process rebuilds everything. `JOURNAL.md` has the format. One thread writes, through a
+//! screen: from these a new process rebuilds everything. A table of typists says how much of what they typed has arrived. `JOURNAL.md` has the format. One thread writes, through a
 //! [`Writer`]; everybody else reads the file.
 
 mod layout;
 mod mapping;
 mod recovery;
 mod snapshots;
+mod stage;
+mod typists;
 mod writer;
 
 #[cfg(test)]
@@ -15,10 +17,12 @@ mod damage;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::io::{pread, retry_on_intr};
@@ -30,6 +34,8 @@ use mapping::Words;
 
 pub(super) use recovery::OpenError;
 pub(super) use snapshots::Start;
+pub(super) use stage::Stage;
+pub(super) use typists::Account;
 pub(super) use writer::Writer;
 
 /// How far the emulator may fall behind before the program has to wait for it: rather that than unbounded memory.
@@ -46,6 +52,8 @@ pub(super) struct Journal {
     layout: Layout,
     /// Held by whoever takes memory for the ring or gives it back.
     base: Mutex<Base>,
+    /// The first byte that a viewer is still to be sent; the largest number while none is behind.
+    unread: AtomicU64,
 }
 
 /// From where the screen can be rebuilt; nothing behind it is written over or given back.
@@ -79,8 +87,14 @@ impl Journal {
         words.store(word::FIRST_SIZE, size_word(size));
         // Last: what has it is whole.
         words.store(word::MAGIC, layout::MAGIC);
-        let journal = Arc::new(Self { file, words, layout, base: Mutex::default() });
-        let writer = Writer::new(Arc::clone(&journal))?;
+        let journal = Arc::new(Self {
+            file,
+            words,
+            layout,
+            base: Mutex::default(),
+            unread: AtomicU64::new(u64::MAX),
+        });
+        let writer = Writer::new(Arc::clone(&journal));
         Ok((journal, writer))
     }
 
@@ -124,6 +138,19 @@ impl Journal {
         let first = if from == position { 0 } else { line_start(&bytes[lost as usize..]) };
         bytes.drain(..lost as usize + first);
         (from + first as u64, bytes)
+    }
+
+    /// This stretch of the stream; `None` when it is not there any more.
+    pub(super) fn stretch(&self, stretch: Range<u64>) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(stretch.end - stretch.start).ok()?];
+        self.read(stretch.start, &mut bytes).ok()?;
+        // What was written over in the meantime was not read as it was.
+        (self.floor() <= stretch.start).then_some(bytes)
+    }
+
+    /// Somebody has not read the stream from this byte on: while the ring has room for it, it is not given back.
+    pub(super) fn keep_from(&self, position: Option<u64>) {
+        self.unread.store(position.unwrap_or(u64::MAX), Ordering::Release);
     }
 
     /// Reads the stream from a byte on that is still there.

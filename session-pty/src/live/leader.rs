@@ -57,7 +57,8 @@ impl ExitNotice {
         Ok((ExitTeller { status: Arc::clone(&status), _open: open }, Self { status, told }))
     }
 
-    fn is_told(&self) -> bool {
+    /// Whether there is nothing more to wait for.
+    pub(crate) fn is_told(&self) -> bool {
         let now = rustix::event::Timespec::default();
         let mut fds = [PollFd::new(&self.told, PollFlags::IN)];
         rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
@@ -131,6 +132,17 @@ impl Target {
         // Looked at once it is held: from now on it is the same process.
         let runs = crate::os::leads_a_session(pid) && !ended.is_told();
         Ok(runs.then_some(Self::Adopted { pid, process }))
+    }
+
+    /// Whether it runs no more.
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Self::Child(program) => {
+                let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+                !matches!(waitid(WaitId::Pid(*program), ended), Ok(None) | Err(Errno::INTR))
+            }
+            Self::Adopted { process, .. } => crate::os::has_exited(process),
+        }
     }
 
     /// Signals its own group and the group in the foreground of its terminal, and wakes both if stopped.

@@ -1,4 +1,8 @@
-//! What only the inside shows: custody, taking programs back, sleeping screens.
+//! What only the inside shows: custody, and taking programs back.
+
+mod ending;
+mod idle;
+mod typists;
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -383,123 +387,6 @@ fn a_program_is_reaped_after_its_end_was_recorded() {
     assert_eq!(handle.wait(Some(DEADLINE)), Some(Exit::Code(4)));
     assert!(!std::path::Path::new(&format!("/proc/{}", handle.pid())).exists());
     assert!(matches!(handle.write(b"x"), Err(RuntimeError::NotRunning { .. })));
-}
-
-#[test]
-fn only_so_many_screens_are_awake_and_none_shows_it() {
-    let setting = setting(2);
-    let script = |number: u32| {
-        format!(
-            "printf '\\033]2;title {number}\\007\\033[?2004h\\033[31m'; seq {number}00 {number}80; \
-             echo ready; read x; echo again $x; read y"
-        )
-    };
-    let handles: Vec<_> = (1..6)
-        .map(|number| {
-            let (handle, _) = start(number.into(), &script(number), &setting);
-            until_logged(&handle, "ready");
-            until_shown(&handle, "ready\n");
-            handle
-        })
-        .collect();
-    let awake = || handles.iter().filter(|handle| handle.shared.emulator.is_awake()).count();
-    assert_eq!(awake(), 2);
-    assert!(!handles[0].shared.emulator.is_awake());
-    for (handle, number) in handles.iter().zip(1..) {
-        assert_eq!(handle.live().title, Some(format!("title {number}")), "known in sleep");
-    }
-    for (handle, number) in handles.iter().zip(1_u32..) {
-        let expected: String =
-            (number * 100..=number * 100 + 80).map(|line| format!("{line}\n")).collect();
-        assert_eq!(shown(handle), format!("{expected}ready\n"));
-        assert!(handle.shared.emulator.wants_paste_marks());
-        assert!(awake() <= 2);
-    }
-    // Output wakes one, on a thread of its own.
-    assert!(!handles[0].shared.emulator.is_awake());
-    handles[0].write(b"yes\n").unwrap();
-    until_logged(&handles[0], "again yes");
-    until_shown(&handles[0], "ready\nyes\nagain yes\n");
-    assert_eq!(awake(), 2);
-    for handle in handles {
-        handle.stop(Duration::from_millis(200)).unwrap();
-    }
-}
-
-#[test]
-fn screens_that_are_busy_stay_awake_however_many() {
-    let limits = Limits { awake_screens: 1, ..Limits::default() };
-    let setting = Setting::with_rest(limits, Arc::new(NoCustody), Duration::from_secs(3600));
-    let handles: Vec<_> = (1..5)
-        .map(|number| {
-            let (handle, _) = start(number, "echo ready; read x", &setting);
-            until_logged(&handle, "ready");
-            until_shown(&handle, "ready\n");
-            handle
-        })
-        .collect();
-    assert!(handles.iter().all(|handle| handle.shared.emulator.is_awake()));
-    // One that was only taken back has not been busy.
-    let mut orphan = Orphan::new("echo orphan; read x");
-    orphan.read_until("orphan");
-    let (teller, adopted) = orphan.adopted();
-    let (handle, _beginning, _told) = adopt(adopted, &setting);
-    let deadline = Instant::now() + DEADLINE;
-    while !handle.shared.emulator.is_awake() {
-        assert!(Instant::now() < deadline, "what is taken back is taken in at once");
-        std::thread::yield_now();
-    }
-    assert_eq!(handle.shared.emulator.active(), 0);
-    drop(teller);
-    for handle in handles {
-        handle.stop(Duration::from_millis(200)).unwrap();
-    }
-}
-
-#[test]
-fn a_screen_that_sleeps_takes_in_new_sizes_later() {
-    let setting = setting(1);
-    let (first, _told) = start(1, "echo one; read x", &setting);
-    until_logged(&first, "one");
-    until_shown(&first, "one\n");
-    let (second, _told) = start(2, "echo two; read x", &setting);
-    until_logged(&second, "two");
-    until_shown(&second, "two\n");
-    assert!(!first.shared.emulator.is_awake());
-    let spec = ViewerSpec { read_only: true, feed: Feed::Events, ..ViewerSpec::default() };
-    let mut stream = first.watch(spec).unwrap();
-    for cols in [50, 60, 70] {
-        let size = TerminalSize::nearest(cols, 20);
-        first.resize(size).unwrap();
-        let deadline = Instant::now() + DEADLINE;
-        while stream.next_before(deadline.into()).unwrap().unwrap() != StreamEvent::Resized(size) {}
-    }
-    assert!(!first.shared.emulator.is_awake(), "a size alone wakes nobody");
-    assert_eq!(first.screen(0).0, TerminalSize::nearest(70, 20));
-    assert_eq!(shown(&first), "one\n");
-    for handle in [first, second] {
-        handle.stop(Duration::from_millis(200)).unwrap();
-    }
-}
-
-#[test]
-fn a_session_without_output_has_no_screen_and_a_flood_leaves_little_more_than_is_kept() {
-    let (handle, _told) = start(1, "read x; seq 1 3000000; echo end; read y", &setting(8));
-    assert!(!handle.shared.emulator.is_awake());
-    handle.write(b"\n").unwrap();
-    until_logged(&handle, "end\r\n");
-    until_shown(&handle, "3000000\nend\n");
-    // What is typed is echoed, which is no flood any more.
-    handle.write(b"x").unwrap();
-    until_logged(&handle, "end\r\nx");
-    until_shown(&handle, "3000000\nend\nx\n");
-    let stat = rustix::fs::fstat(&*handle.shared.journal).unwrap();
-    let memory = u64::try_from(stat.st_blocks).unwrap() * 512;
-    let bound = (4 << 20) + (2 << 20);
-    assert!(memory < bound, "{memory} bytes");
-    let log = handle.log();
-    assert!(log.len() <= 4 << 20 && log.len() > (4 << 20) - 100);
-    handle.stop(Duration::from_millis(200)).unwrap();
 }
 
 #[test]

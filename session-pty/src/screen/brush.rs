@@ -3,13 +3,19 @@
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
 
+use super::links;
+
+/// Blinking (SGR 5 and 6), in the one bit that the engine leaves free: it knows no such attribute.
+pub(super) const BLINK: Flags = Flags::from_bits_retain(1 << 15);
+
 /// The flags that are attributes and not facts about the layout of a row.
 const ATTRIBUTES: Flags = Flags::INVERSE
     .union(Flags::BOLD_ITALIC)
     .union(Flags::ALL_UNDERLINES)
     .union(Flags::DIM)
     .union(Flags::HIDDEN)
-    .union(Flags::STRIKEOUT);
+    .union(Flags::STRIKEOUT)
+    .union(BLINK);
 
 /// Everything about a cell except its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,13 +103,27 @@ pub(super) fn glyph(row: &[Cell], column: usize) -> Option<(char, &[char], usize
 }
 
 /// A pen that remembers how it was last set.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Brush {
     pub(super) out: Vec<u8>,
     look: Look,
+    /// How many bytes of links may still be written.
+    links: usize,
+}
+
+impl Default for Brush {
+    fn default() -> Self {
+        Self { out: Vec::new(), look: Look::default(), links: links::WRITTEN }
+    }
 }
 
 impl Brush {
+    /// Begins anew, with a pen that has not been set.
+    pub(super) fn clear(&mut self) {
+        self.out.clear();
+        (self.look, self.links) = (Look::default(), links::WRITTEN);
+    }
+
     /// Appends bytes that leave the attributes alone.
     pub(super) fn raw(&mut self, bytes: impl AsRef<[u8]>) {
         self.out.extend_from_slice(bytes.as_ref());
@@ -124,8 +144,12 @@ impl Brush {
         if self.look == *look {
             return;
         }
-        if self.look.link != look.link {
-            match &look.link {
+        let old = self.look.link.as_ref();
+        let is_written = |link: &&Hyperlink| old == Some(link) || links::length(link) <= self.links;
+        let link = look.link.as_ref().filter(is_written);
+        if old != link {
+            self.links -= link.map_or(0, links::length);
+            match link {
                 None => self.raw("\x1b]8;;\x1b\\"),
                 Some(link) if link.id().is_empty() => {
                     self.raw(format!("\x1b]8;;{}\x1b\\", link.uri()));
@@ -142,7 +166,7 @@ impl Brush {
         if !same_pen {
             self.raw(sgr(look));
         }
-        self.look = look.clone();
+        self.look = Look { link: link.cloned(), ..look.clone() };
     }
 
     /// Writes what `glyph` told of a cell.
@@ -172,6 +196,7 @@ fn sgr(look: &Look) -> String {
     // 21 is "doubly underlined" to some terminals and "not bold" to others, so the kinds of
     // underline are written as sub-parameters, which the rest ignore.
     let flags = [
+        (BLINK, ";5"),
         (Flags::BOLD, ";1"),
         (Flags::DIM, ";2"),
         (Flags::ITALIC, ";3"),

@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use alacritty_terminal::vte::ansi::{Processor, Timeout};
+use alacritty_terminal::vte::ansi::{CharsetIndex, Processor, Timeout};
 
 use super::boundary::{Boundary, KEPT, Sink, cut_off_character};
 use super::mailbox::Mailbox;
+use super::plain::{self, Gist};
 use super::tracked::{Tracked, printable};
 use super::{Notice, Size};
 
@@ -35,9 +36,18 @@ impl Timeout for AtOnce {
     }
 }
 
-/// What vte does not tell its handler about.
+/// Most parameters of a sequence: vte ignores one that has more.
+const PARAMETERS: usize = 32;
+
+/// What vte does not tell its handler about, or not in time.
 enum Unheard {
     SoftReset,
+    /// REP, so many times. vte would hand on each of them, tens of thousands for a few bytes.
+    Repeat(usize),
+    /// DECSLRM, or SCOSC.
+    SideMargins(usize, usize),
+    /// The United Kingdom's character set.
+    Uk(CharsetIndex),
     Directory(String),
 }
 
@@ -51,6 +61,12 @@ impl Sink for Listener {
     fn sequence(&mut self, bytes: &[u8], end: usize) {
         if bytes == b"\x1b[!p" {
             self.heard.push((self.offset + end, Unheard::SoftReset));
+        } else if let Some(index) = designated_uk(bytes) {
+            self.heard.push((self.offset + end, Unheard::Uk(index)));
+        } else if let Some(numbers) = numbers(bytes, b'b') {
+            self.heard.push((self.offset + end, Unheard::Repeat(numbers[0].max(1))));
+        } else if let Some([left, right]) = numbers(bytes, b's') {
+            self.heard.push((self.offset + end, Unheard::SideMargins(left, right)));
         } else if let Some(uri) = bytes.strip_prefix(b"\x1b]7;") {
             let uri = uri.strip_suffix(b"\x07").unwrap_or(uri);
             if let Ok(uri) = std::str::from_utf8(uri) {
@@ -58,6 +74,34 @@ impl Sink for Listener {
             }
         }
     }
+}
+
+/// The set that a sequence designates as the United Kingdom's.
+fn designated_uk(bytes: &[u8]) -> Option<CharsetIndex> {
+    match bytes {
+        b"\x1b(A" => Some(CharsetIndex::G0),
+        b"\x1b)A" => Some(CharsetIndex::G1),
+        b"\x1b*A" => Some(CharsetIndex::G2),
+        b"\x1b+A" => Some(CharsetIndex::G3),
+        _ => None,
+    }
+}
+
+/// The first two parameters of a control sequence with this final byte and nothing but parameters, as vte reads them.
+fn numbers(bytes: &[u8], end: u8) -> Option<[usize; 2]> {
+    let parameters = bytes.strip_prefix(b"\x1b[")?.strip_suffix(&[end])?;
+    let separators = parameters.iter().filter(|&byte| b";:".contains(byte)).count();
+    if separators >= PARAMETERS || !parameters.iter().all(|byte| b"0123456789;:".contains(byte)) {
+        return None;
+    }
+    let number = |parameter: &[u8]| {
+        let digits = parameter.iter().take_while(|byte| byte.is_ascii_digit());
+        digits.fold(0usize, |number, digit| {
+            (number * 10 + usize::from(digit - b'0')).min(usize::from(u16::MAX))
+        })
+    };
+    let mut each = parameters.split(|&byte| byte == b';').map(number);
+    Some([each.next().unwrap_or(0), each.next().unwrap_or(0)])
 }
 
 impl Engine {
@@ -74,6 +118,28 @@ impl Engine {
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {
+        if let Some(gist) = self.gist(bytes) {
+            self.feed_all(&gist.attributes);
+            // Wherever it is printed, it is pushed out: only the parser remembers it.
+            let printed = gist.printed.map_or_else(String::new, |last| format!("\r{last}"));
+            let to_bottom = "\n".repeat(self.tracked.rows());
+            self.feed_all(format!("{printed}\r{to_bottom}").as_bytes());
+            self.feed_all(&bytes[gist.rest..]);
+        } else {
+            self.feed_all(bytes);
+        }
+    }
+
+    /// What of these bytes has to be fed, where the rest would leave nothing.
+    fn gist(&self, bytes: &[u8]) -> Option<Gist> {
+        let (rows, history) = (self.tracked.rows(), self.history_lines);
+        let may_be = bytes.len() > 2 * (rows + history)
+            && self.tracked.margins == (0..rows)
+            && self.boundary.unfinished().is_empty();
+        may_be.then(|| plain::gist(bytes, rows, history)).flatten()
+    }
+
+    fn feed_all(&mut self, bytes: &[u8]) {
         // The slices bound what vte gathers of a string that never ends.
         for slice in bytes.chunks(KEPT) {
             // vte 0.15 loses what follows a character that was cut in two, so it gets whole ones.
@@ -104,12 +170,32 @@ impl Engine {
     fn feed_slice(&mut self, slice: &[u8], unheard: Vec<(usize, Unheard)>) -> bool {
         let mut done = 0;
         for (end, unheard) in unheard {
-            if !self.advance(&slice[done..end]) {
+            // Without its end a sequence has no effect yet: these may have another.
+            let is_replaced = matches!(unheard, Unheard::Repeat(_) | Unheard::SideMargins(..));
+            let until = end - usize::from(is_replaced);
+            if !self.advance(&slice[done..until]) {
                 return false;
             }
             done = end;
             match unheard {
                 Unheard::SoftReset => self.tracked.soft_reset(),
+                Unheard::SideMargins(left, right) => {
+                    let rest = if self.tracked.set_side_margins(left, right) {
+                        b"\x18"
+                    } else {
+                        &slice[until..end]
+                    };
+                    if !self.advance(rest) {
+                        return false;
+                    }
+                }
+                Unheard::Uk(index) => self.tracked.designate_uk(index),
+                Unheard::Repeat(count) => {
+                    let most = self.tracked.rows() * self.tracked.columns();
+                    if !self.advance(format!("\x1b[{}b", count.min(most)).as_bytes()) {
+                        return false;
+                    }
+                }
                 Unheard::Directory(uri) => {
                     self.directory = Some(uri).filter(|uri| !uri.is_empty());
                     self.mailbox().notice(Notice::Directory(self.directory.clone()));

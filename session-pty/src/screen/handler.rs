@@ -1,16 +1,18 @@
 //! Hands every operation to `Term` and notes on the way what `Term` would not tell again.
 
+use alacritty_terminal::grid::Dimensions as _;
 use alacritty_terminal::index::{Column, Line};
-use alacritty_terminal::term::TermMode;
+use alacritty_terminal::term::{TermMode, cell};
 use alacritty_terminal::vte::ansi::{
     Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, KeyboardModes,
     KeyboardModesApplyBehavior, LineClearMode, Mode, ModifyOtherKeys, NamedPrivateMode,
     PrivateMode, Rgb, StandardCharset, TabulationClearMode,
 };
 
+use super::brush::BLINK;
 use super::palette;
 use super::restore::OFF;
-use super::tracked::{CARRIED, TITLES, Tracked, printable};
+use super::tracked::{CARRIED, Cursors, TITLES, Tracked, printable};
 
 /// Most combining characters that one cell keeps; the engine would take any number.
 const MARKS: usize = 32;
@@ -54,13 +56,11 @@ impl Handler for Tracked {
         newline();
         bell();
         substitute();
-        terminal_attribute(attribute: Attr);
         set_mode(mode: Mode);
         unset_mode(mode: Mode);
         report_mode(mode: Mode);
         set_keypad_application_mode();
         unset_keypad_application_mode();
-        configure_charset(index: CharsetIndex, charset: StandardCharset);
         decaln();
         text_area_size_chars();
     }
@@ -77,11 +77,26 @@ impl Handler for Tracked {
     #[inline]
     fn input(&mut self, c: char) {
         self.last_printed = Some(c);
+        let c = if c == '#' && self.uk[self.shift as usize] { '£' } else { c };
         if c.is_ascii() && !self.mode(TermMode::INSERT) {
             Handler::input(&mut self.term, c);
             return;
         }
         self.input_carefully(c);
+    }
+
+    fn terminal_attribute(&mut self, attribute: Attr) {
+        let flags = &mut self.term.grid_mut().cursor.template.flags;
+        match attribute {
+            Attr::BlinkSlow | Attr::BlinkFast => flags.insert(BLINK),
+            Attr::CancelBlink => flags.remove(BLINK),
+            _ => Handler::terminal_attribute(&mut self.term, attribute),
+        }
+    }
+
+    fn configure_charset(&mut self, index: CharsetIndex, charset: StandardCharset) {
+        self.uk[index as usize] = false;
+        Handler::configure_charset(&mut self.term, index, charset);
     }
 
     fn put_tab(&mut self, count: u16) {
@@ -210,7 +225,7 @@ impl Handler for Tracked {
     }
 
     fn reset_state(&mut self) {
-        self.show_alternate(false);
+        self.show_alternate(false, Cursors::Kept);
         Handler::reset_state(&mut self.term);
         self.forget();
     }
@@ -297,11 +312,19 @@ impl Handler for Tracked {
 
     fn set_hyperlink(&mut self, link: Option<Hyperlink>) {
         // Without an id of its own a link gets a counter's value, which no copy could repeat.
-        let link = link.filter(|link| link.uri.len() <= LINK).map(|link| Hyperlink {
-            id: Some(printable(&link.id.unwrap_or_default(), 250)),
-            uri: printable(&link.uri, LINK),
+        let link = link.filter(|link| link.uri.len() <= LINK).map(|link| {
+            let id = printable(&link.id.unwrap_or_default(), 250);
+            cell::Hyperlink::new(Some(id), printable(&link.uri, LINK))
         });
-        Handler::set_hyperlink(&mut self.term, link.filter(|link| !link.uri.is_empty()));
+        let link = link.filter(|link| !link.uri().is_empty());
+        if let Some(link) = &link {
+            let lines = self.main().total_lines() + self.rows();
+            if self.links.wants_search(link, lines * self.columns()) {
+                self.search_links();
+            }
+        }
+        let link = link.and_then(|link| self.links.keep(link));
+        self.term.grid_mut().cursor.template.set_hyperlink(link);
     }
 
     fn report_keyboard_mode(&mut self) {
@@ -365,10 +388,13 @@ impl Tracked {
     fn change_private_mode(&mut self, mode: PrivateMode, on: bool) {
         use NamedPrivateMode as Named;
         match mode {
-            PrivateMode::Named(Named::SwapScreenAndSetRestoreCursor)
-            | PrivateMode::Unknown(47 | 1047) => return self.show_alternate(on),
+            PrivateMode::Named(Named::SwapScreenAndSetRestoreCursor) => {
+                return self.show_alternate(on, Cursors::Saved);
+            }
+            PrivateMode::Unknown(47 | 1047) => return self.show_alternate(on, Cursors::Kept),
             PrivateMode::Unknown(1048) if on => return self.save_cursor_position(),
             PrivateMode::Unknown(1048) => return self.restore_cursor_position(),
+            PrivateMode::Unknown(69) => self.side_margins = on.then(|| 0..self.columns()),
             PrivateMode::Named(Named::SyncUpdate) => self.synchronized = on,
             PrivateMode::Named(Named::BlinkingCursor) => self.cursor_styled = true,
             // The engine's DECCOLM changes no width, but it does reset the margins.

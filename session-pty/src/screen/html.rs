@@ -7,6 +7,7 @@ use alacritty_terminal::term::color::Colors;
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 
 use super::brush::{Look, glyph, used};
+use super::links;
 use super::palette;
 use super::text;
 use super::tracked::Tracked;
@@ -24,15 +25,17 @@ pub(super) fn write(state: &Tracked, scrollback: Option<usize>) -> String {
         css(foreground),
         css(background)
     );
+    let mut room = links::WRITTEN;
     for cells in text::all(state, scrollback) {
-        row(&mut html, colors, cells);
+        row(&mut html, colors, cells, &mut room);
         html.push('\n');
     }
     html.push_str("</pre>\n");
     html
 }
 
-fn row(html: &mut String, colors: &Colors, cells: &[Cell]) {
+/// `room` is how many bytes of links may still be written.
+fn row(html: &mut String, colors: &Colors, cells: &[Cell], room: &mut usize) {
     let mut close = String::new();
     let mut look = Look::default();
     for (column, cell) in cells.iter().enumerate().take(used(cells)) {
@@ -40,7 +43,7 @@ fn row(html: &mut String, colors: &Colors, cells: &[Cell]) {
         let next = Look::of(cell);
         if next != look {
             html.push_str(&close);
-            close = open(html, colors, &next);
+            close = open(html, colors, &next, room);
             look = next;
         }
         escape(html, std::iter::once(&character).chain(marks).copied());
@@ -49,13 +52,16 @@ fn row(html: &mut String, colors: &Colors, cells: &[Cell]) {
 }
 
 /// Opens what a look needs and returns what closes it.
-fn open(html: &mut String, colors: &Colors, look: &Look) -> String {
+fn open(html: &mut String, colors: &Colors, look: &Look, room: &mut usize) -> String {
     if *look == Look::default() {
         return String::new();
     }
     let mut close = String::new();
     let uri = look.link.as_ref().map(|link| link.uri());
-    if let Some(uri) = uri.filter(|uri| SCHEMES.iter().any(|scheme| uri.starts_with(scheme))) {
+    let is_written =
+        |uri: &&str| uri.len() <= *room && SCHEMES.iter().any(|scheme| uri.starts_with(scheme));
+    if let Some(uri) = uri.filter(is_written) {
+        *room -= uri.len();
         html.push_str("<a href=\"");
         escape(html, uri.chars());
         html.push_str("\">");

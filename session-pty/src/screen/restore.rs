@@ -26,7 +26,8 @@ pub(super) const OFF: [u16; 8] = [5, 9, 66, 1015, 1016, 2031, 2048, 9001];
 
 /// How a snapshot begins. What moves the cursor needs no care here. The main screen's keyboard flags
 /// are set later; the alternate one's can only be dropped while it is shown.
-pub(super) const RESET: &str = concat!("\x1b[<99u\x1b[?1049l\x1b[?6l\x1b[r\x1b[?25l", calm!());
+pub(super) const RESET: &str =
+    concat!("\x1b[<99u\x1b[?1049l\x1b[?6l\x1b[r\x1b[?69l\x1b[?25l", calm!());
 
 /// Puts an outer terminal back into a sane state after any program: main screen, no mouse, paste,
 /// focus or keyboard protocol, no margins, default character set, attributes and cursor, wrapping.
@@ -41,7 +42,7 @@ pub const RESTORE: &[u8] = concat!(
     "\x1b[<99u\x1b[=0;1u",
     // DECRC undoes what setting margins and origin mode did to the cursor; DECSTR switches off
     // the origin mode that DECRC may have brought back.
-    "\x1b7\x1b[?6l\x1b[r\x1b8\x1b[!p",
+    "\x1b7\x1b[?6l\x1b[r\x1b[?69l\x1b8\x1b[!p",
     calm!(),
     "\x1b[?25h",
 )

@@ -3,10 +3,10 @@
 use alacritty_terminal::grid::{Cursor, Dimensions, Grid};
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::cell::{Cell, Flags};
-use alacritty_terminal::vte::ansi::CharsetIndex;
+use alacritty_terminal::vte::ansi::{CharsetIndex, StandardCharset};
 
 use super::brush::{Brush, Look, glyph, is_blank, used};
-use super::tracked::{Saved, designation};
+use super::tracked::Saved;
 
 /// Blanks in a row that are skipped instead of written.
 const SKIPPED: usize = 5;
@@ -85,16 +85,16 @@ pub(super) fn screen(brush: &mut Brush, grid: &Grid<Cell>, history: usize, saved
     }
 }
 
-/// The lines of history, at most `lines`, that take no more than `bytes` when they are written.
-pub(super) fn history_within(grid: &Grid<Cell>, lines: usize, bytes: usize) -> usize {
+/// The lines of history, at most `lines`, that take no more than `bytes` when they are written, and what they take.
+pub(super) fn history_within(grid: &Grid<Cell>, lines: usize, bytes: usize) -> (usize, usize) {
     let most = lines.min(grid.history_size());
     if bytes == usize::MAX {
-        return most;
+        return (most, 0);
     }
     let mut brush = Brush::default();
     let mut left = bytes;
     for count in 0..most {
-        brush.out.clear();
+        brush.clear();
         let line = -(count as i32) - 1;
         let continued = line > grid.topmost_line().0 && wrapped(grid, line - 1);
         write_line(&mut brush, grid, line, continued, None, NextRow::ToBeWritten);
@@ -102,10 +102,10 @@ pub(super) fn history_within(grid: &Grid<Cell>, lines: usize, bytes: usize) -> u
         brush.raw("\r\n");
         match left.checked_sub(brush.out.len()) {
             Some(less) => left = less,
-            None => return count,
+            None => return (count, bytes - left),
         }
     }
-    most
+    (most, bytes - left)
 }
 
 /// Erases a row and those below it, and goes to its beginning.
@@ -160,7 +160,7 @@ fn write_line(
     };
     write_row(brush, row, end, continued);
     if let Some(saved) = saves {
-        carry(brush, &grid.saved_cursor, saved.shift);
+        carry(brush, &grid.saved_cursor, saved);
         brush.raw("\x1b7");
         unplace(brush, &grid.saved_cursor, saved);
         if early {
@@ -257,21 +257,30 @@ pub(super) fn place(
     } else {
         brush.go(line, column);
     }
-    carry(brush, cursor, saved.shift);
+    carry(brush, cursor, saved);
 }
 
 /// The character sets and the pen of a cursor.
-fn carry(brush: &mut Brush, cursor: &Cursor<Cell>, shift: CharsetIndex) {
+fn carry(brush: &mut Brush, cursor: &Cursor<Cell>, saved: Saved) {
     for (index, intermediate) in CHARSETS {
-        let charset = cursor.charsets[index];
-        if charset != Default::default() {
-            brush.raw(format!("\x1b{intermediate}{}", designation(charset)));
+        match designation(cursor, saved, index) {
+            'B' => {}
+            charset => brush.raw(format!("\x1b{intermediate}{charset}")),
         }
     }
-    if shift == CharsetIndex::G1 {
+    if saved.shift == CharsetIndex::G1 {
         brush.raw("\x0e");
     }
     brush.set(&Look::of(&cursor.template));
+}
+
+/// The final byte of the sequence that designates a character set.
+fn designation(cursor: &Cursor<Cell>, saved: Saved, index: CharsetIndex) -> char {
+    match cursor.charsets[index] {
+        _ if saved.uk[index as usize] => 'A',
+        StandardCharset::Ascii => 'B',
+        StandardCharset::SpecialCharacterAndLineDrawing => '0',
+    }
 }
 
 /// Undoes what [`place`] left behind, except for the place.
@@ -280,7 +289,7 @@ pub(super) fn unplace(brush: &mut Brush, cursor: &Cursor<Cell>, saved: Saved) {
         brush.raw("\x1b[?6l");
     }
     for (index, intermediate) in CHARSETS {
-        if cursor.charsets[index] != Default::default() {
+        if designation(cursor, saved, index) != 'B' {
             brush.raw(format!("\x1b{intermediate}B"));
         }
     }

@@ -37,17 +37,20 @@ pub(super) fn replay(engine: &Engine, lines: usize, bytes: usize) -> Vec<u8> {
         brush.raw(END_UPDATE);
         brush.out
     };
-    let mut history = history_within(engine.tracked.main(), lines, bytes);
-    let mut replay = whole(history);
-    if history > 0 && replay.len() > bytes {
-        // What ties the screen to the history above it counts as history.
-        let most = whole(0).len().saturating_add(bytes);
-        while history > 0 && replay.len() > most {
-            history -= 1;
-            replay = whole(history);
-        }
+    let main = engine.tracked.main();
+    let (history, length) = history_within(main, lines, bytes);
+    let replay = whole(history);
+    if history == 0 || replay.len() <= bytes {
+        return replay;
     }
-    replay
+    // What ties the screen to the history above it counts as history.
+    let screen = whole(0);
+    let most = screen.len().saturating_add(bytes);
+    let Some(excess) = replay.len().checked_sub(most + 1) else { return replay };
+    // Not line by line: each try writes everything.
+    let (history, _) = history_within(main, history, length.saturating_sub(excess + 1));
+    let fewer = whole(history);
+    if fewer.len() <= most { fewer } else { screen }
 }
 
 /// Everything but the beginning and the end.
@@ -67,7 +70,7 @@ fn paint(brush: &mut Brush, engine: &Engine, history: usize) {
 
     if let Some(main) = &state.behind {
         screen(brush, main, history, None);
-        // Switching saves the cursor, as it did then.
+        // Switching saves the cursor: its place is that of the saved one.
         place(brush, main, &main.cursor, state.saved[0], 0);
         brush.raw("\x1b[?1049h");
         unplace(brush, &main.cursor, state.saved[0]);
@@ -83,6 +86,12 @@ fn paint(brush: &mut Brush, engine: &Engine, history: usize) {
     }
     if state.margins != (0..state.rows()) {
         brush.raw(format!("\x1b[{};{}r", state.margins.start + 1, state.margins.end));
+    }
+    if let Some(margins) = &state.side_margins {
+        brush.raw("\x1b[?69h");
+        if *margins != (0..state.columns()) {
+            brush.raw(format!("\x1b[{};{}s", margins.start + 1, margins.end));
+        }
     }
     let top = if state.mode(TermMode::ORIGIN) { state.margins.start } else { 0 };
     place(brush, grid, &grid.cursor, state.saved_now(), top);

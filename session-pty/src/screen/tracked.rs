@@ -14,6 +14,7 @@ use alacritty_terminal::vte::ansi::{
 };
 
 use super::keyboard::Keyboard;
+use super::links::Links;
 use super::mailbox::Mailbox;
 use super::settle::{WRAPPED, settle, settle_cursor, trust_nothing};
 use super::{Notice, Size};
@@ -32,6 +33,16 @@ pub(super) const TITLES: usize = 10;
 pub(super) struct Saved {
     pub(super) shift: CharsetIndex,
     pub(super) origin: bool,
+    pub(super) uk: [bool; 4],
+}
+
+/// What switching the screens does to the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cursors {
+    /// It is saved with the main screen, and comes back with it (mode 1049).
+    Saved,
+    /// It stays where it is (modes 47 and 1047).
+    Kept,
 }
 
 pub(super) struct Tracked {
@@ -41,8 +52,12 @@ pub(super) struct Tracked {
     /// is lent a spare one instead.
     pub(super) behind: Option<Grid<Cell>>,
     pub(super) margins: Range<usize>,
+    /// Left and right margins, where they are enabled (DECLRMM). An outer terminal obeys them, `Term` does not.
+    pub(super) side_margins: Option<Range<usize>>,
     pub(super) tabs: Vec<bool>,
     pub(super) shift: CharsetIndex,
+    /// Which of the four character sets are the United Kingdom's: `Term` knows no such set, and has ASCII there.
+    pub(super) uk: [bool; 4],
     /// Of the main and the alternate screen.
     pub(super) saved: [Saved; 2],
     /// The saved cursor of the alternate screen while it is not shown. `Term` would keep it out of reach.
@@ -57,6 +72,7 @@ pub(super) struct Tracked {
     pub(super) colors_touched: BTreeSet<usize>,
     pub(super) synchronized: bool,
     pub(super) last_printed: Option<char>,
+    pub(super) links: Links,
 }
 
 /// The engine's idea of a size.
@@ -90,8 +106,10 @@ impl Tracked {
             mailbox,
             behind: None,
             margins: 0..usize::from(size.rows()),
+            side_margins: None,
             tabs: default_tabs(usize::from(size.cols())),
             shift: CharsetIndex::G0,
+            uk: [false; 4],
             saved: Default::default(),
             saved_behind: Cursor::default(),
             keyboard: Default::default(),
@@ -103,6 +121,7 @@ impl Tracked {
             colors_touched: BTreeSet::new(),
             synchronized: false,
             last_printed: None,
+            links: Links::default(),
         }
     }
 
@@ -136,18 +155,31 @@ impl Tracked {
         if let Some(main) = &mut self.behind {
             main.resize(true, rows, columns);
             settle(main, columns, rows);
-            // What was saved when the screens were switched is this cursor.
+            // Behind the alternate screen the two are one.
             main.saved_cursor = main.cursor.clone();
         }
         settle(self.term.grid_mut(), columns, rows);
         settle_cursor(&mut self.saved_behind, columns, rows);
         // As `Term` does with its own.
         self.margins = 0..rows;
+        self.side_margins = self.side_margins.take().map(|_| 0..columns);
         let known = self.tabs.len();
         self.tabs.resize(columns, false);
         for column in known..columns {
             self.tabs[column] = column % 8 == 0;
         }
+    }
+
+    /// DECSLRM, if that is what `CSI s` means now: without DECLRMM it saves the cursor. Columns count from 1.
+    pub(super) fn set_side_margins(&mut self, left: usize, right: usize) -> bool {
+        let columns = self.columns();
+        let Some(margins) = &mut self.side_margins else { return false };
+        let right = if right == 0 { columns } else { right.min(columns) };
+        if left.max(1) < right {
+            *margins = left.max(1) - 1..right;
+            self.goto(0, 0);
+        }
+        true
     }
 
     /// DECSTR, which vte does not know (xterm control sequences, "Soft terminal reset").
@@ -163,8 +195,10 @@ impl Tracked {
         self.unset_keypad_application_mode();
         self.set_origin(false);
         self.set_scrolling_region(1, None);
+        self.side_margins = None;
         self.terminal_attribute(Attr::Reset);
         self.shift_to(CharsetIndex::G0);
+        self.uk = [false; 4];
         let grid = self.term.grid_mut();
         grid.cursor.charsets = Default::default();
         grid.saved_cursor = Default::default();
@@ -175,17 +209,18 @@ impl Tracked {
     }
 
     /// Shows the alternate screen, empty, or the main one again.
-    pub(super) fn show_alternate(&mut self, alternate: bool) {
+    pub(super) fn show_alternate(&mut self, alternate: bool, cursors: Cursors) {
         if alternate == self.alternate() {
             return;
         }
         if alternate {
-            self.saved[0] = self.saved_now();
-            let cursor = self.term.grid().cursor.clone();
+            if cursors == Cursors::Saved {
+                self.save_cursor_position();
+            }
             let mut spare = Grid::new(self.rows(), self.columns(), 0);
-            spare.cursor = cursor.clone();
+            spare.cursor = self.term.grid().cursor.clone();
             let mut main = mem::replace(self.term.grid_mut(), spare);
-            main.saved_cursor = cursor;
+            main.cursor = main.saved_cursor.clone();
             self.behind = Some(main);
             self.term.swap_alt();
             // `Term` has cleared it, and believes of a row what it was told before a resize.
@@ -196,19 +231,29 @@ impl Tracked {
             self.term.grid_mut().saved_cursor = mem::take(&mut self.saved_behind);
         } else if let Some(main) = self.behind.take() {
             self.saved_behind = self.term.grid().saved_cursor.clone();
+            // `Term` keeps the grid, and with it what its cells had.
+            self.term.grid_mut().reset_region(..);
+            let cursor = self.term.grid().cursor.clone();
             self.term.swap_alt();
             *self.term.grid_mut() = main;
-            self.apply(self.saved[0]);
+            match cursors {
+                Cursors::Saved => self.restore_cursor_position(),
+                Cursors::Kept => {
+                    self.term.grid_mut().cursor = cursor;
+                    self.wait_here();
+                }
+            }
         }
         self.show_keyboard();
     }
 
     pub(super) fn saved_now(&self) -> Saved {
-        Saved { shift: self.shift, origin: self.mode(TermMode::ORIGIN) }
+        Saved { shift: self.shift, origin: self.mode(TermMode::ORIGIN), uk: self.uk }
     }
 
     pub(super) fn apply(&mut self, saved: Saved) {
         self.shift_to(saved.shift);
+        self.uk = saved.uk;
         self.set_origin(saved.origin);
         if saved.origin {
             let (first, last) = (self.margins.start as i32, self.margins.end as i32 - 1);
@@ -221,6 +266,11 @@ impl Tracked {
     pub(super) fn shift_to(&mut self, shift: CharsetIndex) {
         self.shift = shift;
         Handler::set_active_charset(&mut self.term, shift);
+    }
+
+    pub(super) fn designate_uk(&mut self, index: CharsetIndex) {
+        self.configure_charset(index, StandardCharset::Ascii);
+        self.uk[index as usize] = true;
     }
 
     /// Switches origin mode and leaves the cursor where it is.
@@ -329,11 +379,19 @@ impl Tracked {
         &mut row[Column(column)]
     }
 
+    /// Forgets the links that no cell has any more.
+    pub(super) fn search_links(&mut self) {
+        let grids = self.behind.iter_mut().chain([self.term.grid_mut()]);
+        self.links.search(grids);
+    }
+
     /// Forgets what RIS resets; `Term` has reset the rest.
     pub(super) fn forget(&mut self) {
         self.margins = 0..self.rows();
+        self.side_margins = None;
         self.tabs = default_tabs(self.columns());
         self.shift = CharsetIndex::G0;
+        self.uk = [false; 4];
         self.saved = Default::default();
         self.saved_behind = Cursor::default();
         self.keyboard = Default::default();
@@ -355,12 +413,4 @@ pub(super) fn printable(text: &str, limit: usize) -> String {
 /// A tab stop every eight columns.
 fn default_tabs(columns: usize) -> Vec<bool> {
     (0..columns).map(|column| column % 8 == 0).collect()
-}
-
-/// The final byte of the sequence that designates a character set.
-pub(super) fn designation(charset: StandardCharset) -> char {
-    match charset {
-        StandardCharset::Ascii => 'B',
-        StandardCharset::SpecialCharacterAndLineDrawing => '0',
-    }
 }

@@ -29,6 +29,11 @@ impl WayBack {
         Self { place, session, viewer }
     }
 
+    /// Whether a supervisor tells how much of what was typed is taken.
+    pub(super) const fn counts(&self) -> bool {
+        self.viewer.typist.is_some() && !self.viewer.read_only
+    }
+
     /// The same from this byte of the output on. One who watches something else says so as well: whoever was cut off
     /// and comes back after the program's end is still told of it.
     pub(super) fn at(mut self, position: Option<u64>) -> Self {

@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use session_core::SessionId;
+use session_core::{RuntimeError, SessionId};
 
 use super::log_line;
-use crate::place::Place;
+use crate::place::{Place, check_own_directory, prepare_own_directory};
 
 /// The variable by which programs find the agent.
 const VARIABLE: &str = "SSH_AUTH_SOCK";
@@ -26,17 +26,22 @@ impl Agents {
     }
 
     /// Gives a program the link in place of its caller's agent, which the link leads to for now.
-    pub(super) fn introduce(&self, id: SessionId, environment: &mut Vec<(OsString, OsString)>) {
+    ///
+    /// # Errors
+    /// When the directory of links cannot be trusted, as for that of the socket, or made.
+    pub(super) fn introduce(
+        &self,
+        id: SessionId,
+        environment: &mut Vec<(OsString, OsString)>,
+    ) -> Result<(), RuntimeError> {
         let callers = environment.iter().find(|(name, _)| name == VARIABLE);
         // Without one, programs that start an agent where there is none do so.
-        let Some(agent) = callers.map(|(_, agent)| PathBuf::from(agent)) else { return };
-        if let Err(error) = self.prepare() {
-            log_line(&format!("linking to the ssh agent: {error}"));
-            return;
-        }
+        let Some(agent) = callers.map(|(_, agent)| PathBuf::from(agent)) else { return Ok(()) };
+        prepare_own_directory(&self.directory)?;
         self.follow(id, &agent);
         environment.retain(|(name, _)| name != VARIABLE);
         environment.push((VARIABLE.into(), self.link(id).into_os_string()));
+        Ok(())
     }
 
     /// Leads to another agent from now on.
@@ -53,8 +58,8 @@ impl Agents {
             return;
         }
         let draft = link.with_extension("new");
-        let made = self
-            .prepare()
+        let made = prepare_own_directory(&self.directory)
+            .map_err(io::Error::other)
             .and_then(|()| remove(&draft))
             .and_then(|()| symlink(agent, &draft))
             .and_then(|()| fs::rename(&draft, &link));
@@ -65,17 +70,14 @@ impl Agents {
 
     /// The session has ended.
     pub(super) fn forget(&self, id: SessionId) {
-        if let Err(error) = remove(&self.link(id)) {
+        let trusted = check_own_directory(&self.directory).map_err(io::Error::other);
+        if let Err(error) = trusted.and_then(|()| remove(&self.link(id))) {
             log_line(&format!("removing the link to the ssh agent of {id}: {error}"));
         }
     }
 
     fn link(&self, id: SessionId) -> PathBuf {
         self.directory.join(id.to_string())
-    }
-
-    fn prepare(&self) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)
     }
 }
 
@@ -88,7 +90,9 @@ fn remove(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use session_core::Timestamp;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use session_core::{ErrorKind, Timestamp};
 
     use super::*;
 
@@ -107,7 +111,7 @@ mod tests {
             (OsString::from("A"), OsString::from("1")),
             (OsString::from(VARIABLE), OsString::from("/tmp/first")),
         ];
-        agents.introduce(id, &mut environment);
+        agents.introduce(id, &mut environment).unwrap();
         let link = PathBuf::from(own_agent(&environment).unwrap());
         assert_eq!(environment.len(), 2);
         let leads_to = || fs::read_link(&link).unwrap();
@@ -139,6 +143,37 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_cannot_be_trusted_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let place =
+            Place::new(directory.path().join("data"), directory.path().to_owned(), "sqlite");
+        let (agents, id) =
+            (Agents::of(&place), SessionId::from_parts(Timestamp::from_millis(1), 2));
+        let elsewhere = directory.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        let refused = |why: &str| {
+            let callers = vec![(OsString::from(VARIABLE), OsString::from("/tmp/agent"))];
+            let mut environment = callers.clone();
+            let error = agents.introduce(id, &mut environment).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+            assert!(error.to_string().contains(why), "{error}");
+            assert_eq!(environment, callers);
+            // Whoever attaches later changes nothing there either, nor does the end.
+            let name = elsewhere.join(id.to_string());
+            fs::write(&name, "not ours").unwrap();
+            agents.follow(id, Path::new("/tmp/agent"));
+            agents.forget(id);
+            assert_eq!(fs::read(&name).unwrap(), b"not ours");
+        };
+        symlink(&elsewhere, &agents.directory).unwrap();
+        refused("is not a directory");
+        fs::remove_file(&agents.directory).unwrap();
+        fs::create_dir(&agents.directory).unwrap();
+        fs::set_permissions(&agents.directory, fs::Permissions::from_mode(0o770)).unwrap();
+        refused("can be written to by other users");
+    }
+
+    #[test]
     fn without_an_agent_there_is_no_link() {
         let directory = tempfile::tempdir().unwrap();
         let place =
@@ -146,7 +181,7 @@ mod tests {
         let (agents, id) =
             (Agents::of(&place), SessionId::from_parts(Timestamp::from_millis(1), 2));
         let mut environment = Vec::new();
-        agents.introduce(id, &mut environment);
+        agents.introduce(id, &mut environment).unwrap();
         assert_eq!((environment.len(), agents.link(id).exists()), (0, false));
     }
 }

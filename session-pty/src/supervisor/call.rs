@@ -109,7 +109,7 @@ fn act_on(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome,
                 recording::prepare(&supervisor.place)?;
             }
             let mut environment = environment::decode(&blob);
-            supervisor.agents.introduce(session.id(), &mut environment);
+            supervisor.agents.introduce(session.id(), &mut environment)?;
             let id = session.id();
             let (session, beginning) = supervisor
                 .prepare(Spawn { session: *session, environment, umask })
@@ -140,12 +140,8 @@ fn act_on(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome,
             note_attached(supervisor, session, &viewer);
             Ok(Outcome::Watch(raw(&())?, Watch::Running(handle, viewer)))
         }
-        Call::Write { session, paste: true } => {
-            runtime.handle(session)?.paste(&blob)?;
-            answered(&())
-        }
-        Call::Write { session, paste: false } => {
-            runtime.handle(session)?.write(&blob)?;
+        Call::Write { session, paste, typed } => {
+            runtime.handle(session)?.answer_write(&blob, paste, typed)?;
             answered(&())
         }
         Call::Resize { session, size } => answered(&runtime.handle(session)?.resize(size)?),
@@ -179,7 +175,10 @@ fn act_on(supervisor: &Supervisor, call: Call, blob: Vec<u8>) -> Result<Outcome,
         Call::Shutdown { force } => {
             supervisor.begin_to_leave(force).map_err(|running| RuntimeError::Remote {
                 kind: ErrorKind::StillRunning,
-                message: format!("{running} sessions are still running"),
+                message: match running {
+                    1 => "1 session is still running".to_owned(),
+                    running => format!("{running} sessions are still running"),
+                },
                 hint: Some("--force ends them too".to_owned()),
             })?;
             Ok(Outcome::Leave(raw(&())?))
@@ -221,7 +220,8 @@ fn note_attached(supervisor: &Supervisor, id: SessionId, viewer: &ViewerSpec) {
             if let Some(process) = &mut session.process {
                 process.last_attached_at = Some(at);
             }
-            session.lifecycle.last_active_at = at;
+            // Its end may have been recorded meanwhile.
+            session.lifecycle.last_active_at = session.lifecycle.last_active_at.max(at);
             Ok::<_, StoreError>(())
         });
         if let Err(error) = noted {

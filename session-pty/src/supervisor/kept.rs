@@ -1,6 +1,6 @@
 //! A supervisor and its keeper: what it hands in, what it hears, what it takes back, and how it becomes the keeper itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
@@ -79,14 +79,16 @@ impl Supervisor {
         });
     }
 
-    /// How many sessions the keeper holds that could not be taken back.
-    pub(super) fn untaken(&self) -> usize {
-        self.custody.as_ref().map_or(0, |custody| custody.untaken().len())
+    /// Sessions that the keeper holds and that could not be taken back yet, and why.
+    pub(super) fn untaken(&self) -> BTreeMap<SessionId, String> {
+        self.custody.as_ref().map_or_else(BTreeMap::new, |custody| custody.untaken())
     }
 
     /// Takes back, on a thread of its own, what could not be at first.
     pub(super) fn keep_trying(self: &Arc<Self>) {
-        let Some(custody) = self.custody.clone().filter(|_| self.untaken() > 0) else { return };
+        let Some(custody) = self.custody.clone().filter(|_| !self.untaken().is_empty()) else {
+            return;
+        };
         let supervisor = Arc::clone(self);
         let thread = std::thread::Builder::new().name("taking back".to_owned());
         let work = move || heir::keep_trying(&supervisor.runtime, &custody);
@@ -97,7 +99,7 @@ impl Supervisor {
 
     /// Why a session that runs is out of reach, if it is.
     pub(super) fn out_of_reach(&self, id: SessionId) -> Option<RuntimeError> {
-        let why = self.custody.as_ref()?.untaken().remove(&id)?;
+        let why = self.untaken().remove(&id)?;
         Some(RuntimeError::Remote {
             kind: ErrorKind::Busy,
             message: format!("session {id} runs, and could not be taken back yet: {why}"),

@@ -2,43 +2,35 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use session_core::{ErrorKind, RuntimeError};
 
 use super::log_line;
-use crate::instance::Instance;
+use crate::instance::{Instance, Socket};
 use crate::place::Place;
 
 /// The file of a socket that this process has bound: what is at its path may be somebody else's by now.
 #[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    /// Device and inode.
-    identity: (u64, u64),
-}
+pub(super) struct SocketFile(Socket);
 
 impl SocketFile {
     /// Whether it still is what clients find.
     pub(super) fn is_in_place(&self) -> bool {
-        identity(&self.path).is_ok_and(|found| found == self.identity)
+        self.0.is_in_place()
     }
 
     /// Removes it, unless another one has taken its place.
     pub(super) fn remove(&self) {
         if self.is_in_place()
-            && let Err(error) = fs::remove_file(&self.path)
+            && let Err(error) = fs::remove_file(&self.0.path)
             && error.kind() != io::ErrorKind::NotFound
         {
             log_line(&format!("removing the socket: {error}"));
         }
     }
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// Binds the socket. The caller holds the instance lock and has no socket in place, so one that is there is stale,
@@ -58,25 +50,27 @@ pub(super) fn bind(place: &Place) -> Result<(UnixListener, SocketFile), RuntimeE
         fs::remove_file(&path).map_err(failed)?;
     }
     let listener = UnixListener::bind(&path).map_err(failed)?;
-    let identity = identity(&path).map_err(failed)?;
+    let file = Socket::at(&path).map_err(failed)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
-    Ok((listener, SocketFile { path, identity }))
+    Ok((listener, SocketFile(file)))
 }
 
-/// Goes on with the socket of the supervisor before. If it is not what clients find, another one is bound.
+/// Goes on with the socket of the supervisor before, which was bound as `known` if anybody says so. If it is not what
+/// clients find, another one is bound.
 pub(super) fn adopt(
     place: &Place,
     listener: UnixListener,
+    known: Option<&Socket>,
 ) -> Result<(UnixListener, SocketFile), RuntimeError> {
     let path = place.socket();
     let bound_to = listener.local_addr().ok();
-    let is_ours = bound_to.is_some_and(|address| address.as_pathname() == Some(&path));
-    match identity(&path) {
-        Ok(identity) if is_ours => {
+    let is_bound_there = bound_to.is_some_and(|address| address.as_pathname() == Some(&path));
+    match Socket::at(&path) {
+        Ok(found) if is_bound_there && known.is_none_or(|known| *known == found) => {
             let ready = listener.set_nonblocking(true);
             ready.map_err(|source| RuntimeError::io("listening", source))?;
-            Ok((listener, SocketFile { path, identity }))
+            Ok((listener, SocketFile(found)))
         }
         _ => {
             // Closed first: while it is open, the socket would seem to be that of another store.
@@ -131,5 +125,27 @@ mod tests {
         assert_eq!(bind(&place).unwrap_err().kind(), ErrorKind::WrongStore);
         drop(listener);
         bind(&place).unwrap();
+    }
+
+    #[test]
+    fn only_what_clients_find_is_adopted() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = place(directory.path());
+        let (first, file) = bind(&place).unwrap();
+        let again = || first.try_clone().unwrap();
+        let (_, adopted) = adopt(&place, again(), Some(&file.0)).unwrap();
+        assert_eq!(adopted.0, file.0);
+        // Bound at this path, and what is there now is another one.
+        fs::rename(place.socket(), directory.path().join("aside")).unwrap();
+        drop(UnixListener::bind(place.socket()).unwrap());
+        let (listener, bound) = adopt(&place, again(), Some(&file.0)).unwrap();
+        assert_ne!(bound.0, file.0);
+        let _client = UnixStream::connect(place.socket()).unwrap();
+        listener.accept().unwrap();
+        // Gone altogether.
+        bound.remove();
+        let (listener, _) = adopt(&place, listener, Some(&bound.0)).unwrap();
+        let _client = UnixStream::connect(place.socket()).unwrap();
+        listener.accept().unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,6 +54,16 @@ pub(crate) fn log_line(text: &str) {
     }
 }
 
+/// Writes where the log is found from now on: its directory may have been removed and made again.
+pub(crate) fn reopen() {
+    let Some(log) = LOG.get() else { return };
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    if log.begin_anew_if_gone() {
+        // As above.
+        let _still_the_old_one = rustix::stdio::dup2_stderr(&log.file);
+    }
+}
+
 impl Log {
     fn open(path: &Path) -> io::Result<Self> {
         if fs::metadata(path).is_ok_and(|found| found.len() >= LARGEST) {
@@ -70,6 +80,7 @@ impl Log {
 
     /// Writes a line; true when that began a new file.
     fn say(&mut self, text: &str, now: Instant) -> bool {
+        let begun_anew = self.begin_anew_if_gone();
         let mut before = 0;
         if let Some(last) = self.last.as_mut() {
             let repeats = last.text == text;
@@ -80,7 +91,7 @@ impl Log {
             before = last.repeated;
         }
         self.last = Some(Line { text: text.to_owned(), at: now, repeated: 0 });
-        let begun_anew = self.make_room();
+        let begun_anew = self.make_room() || begun_anew;
         if before > 0 {
             self.write(&format!("(that {before} times more)"));
         }
@@ -91,6 +102,24 @@ impl Log {
     fn write(&mut self, text: &str) {
         // A log on a full disk is no reason to end anything.
         let _full = self.file.write_all(format!("{text}\n").as_bytes());
+    }
+
+    /// Whether the file is what is found at its path: it may have been removed, or become the old one by another
+    /// process's hand.
+    fn is_in_place(&self) -> bool {
+        let of = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let found = fs::symlink_metadata(&self.path).map(of);
+        found.is_ok_and(|found| self.file.metadata().is_ok_and(|own| of(own) == found))
+    }
+
+    /// True when another file was begun.
+    fn begin_anew_if_gone(&mut self) -> bool {
+        if self.is_in_place() {
+            return false;
+        }
+        // Without its directory it goes on in a file that has no name.
+        // In the new one nothing was said before.
+        Self::open(&self.path).map(|begun| *self = begun).is_ok()
     }
 
     /// Keeps the file within its size; true when another one was begun.
@@ -156,6 +185,24 @@ mod tests {
         assert_eq!(sizes.len(), 2);
         assert!(sizes.iter().all(|&size| size < LARGEST + 200_000), "{sizes:?}");
         assert!(fs::read_to_string(&path).unwrap().contains("39 x"));
+    }
+
+    #[test]
+    fn a_log_that_is_removed_or_replaced_goes_on_where_it_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = directory.path().join("run");
+        fs::create_dir(&run).unwrap();
+        let path = run.join("supervisor.log");
+        let mut log = Log::open(&path).unwrap();
+        let start = Instant::now();
+        fs::remove_dir_all(&run).unwrap();
+        assert!(!log.say("nowhere", start));
+        fs::create_dir(&run).unwrap();
+        assert!(log.say("there again", start));
+        // Keeper and supervisor share it, and either may make it the old one.
+        fs::rename(&path, run.join("supervisor.log.old")).unwrap();
+        assert!(log.say("in the new one", start));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "in the new one\n");
     }
 
     #[test]

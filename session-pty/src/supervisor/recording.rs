@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use session_core::{Clock, RuntimeError, SessionId, TerminalSize};
+use session_core::{Clock, RuntimeError, SessionId, SessionStore, StoreError, TerminalSize};
 
 use super::log_line;
 use crate::cast::Cast;
@@ -30,6 +30,9 @@ struct Recording {
     mark: File,
     size: TerminalSize,
 }
+
+/// How the names of marks end, after the session's id.
+const MARK: &str = ".cast.at";
 
 fn mark_path(path: &Path) -> PathBuf {
     path.with_extension("cast.at")
@@ -72,11 +75,44 @@ pub(super) fn begin(
         if let Err(error) = recording.follow(&handle, &*clock) {
             log_line(&format!("the recording of session {id} ends early: {error}"));
         }
-        if let Err(error) = fs::remove_file(mark_path(&path)) {
+        if let Err(error) = remove(&mark_path(&path)) {
             log_line(&format!("ending the recording of session {id}: {error}"));
         }
     };
     thread.spawn(work).map(drop).map_err(failed)
+}
+
+/// Nobody goes on with the recordings of programs that do not run any more.
+///
+/// # Errors
+/// What the operating system says.
+pub(super) fn clean(place: &Place, store: &dyn SessionStore) -> io::Result<()> {
+    let entries = match fs::read_dir(place.output_dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(id) = name.and_then(|name| name.strip_suffix(MARK)) else { continue };
+        let Ok(id) = SessionId::parse(id) else { continue };
+        let is_over = match store.get(id) {
+            Ok(session) => !session.has_live_process(),
+            // A store that does not say is no reason to forget where a recording is.
+            Err(error) => matches!(error, StoreError::NotFound { .. } | StoreError::Trashed { .. }),
+        };
+        if is_over {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 impl Recording {

@@ -5,6 +5,9 @@ use std::io;
 /// The largest payload that either side accepts. A longer frame ends the connection.
 pub(crate) const MAX_PAYLOAD: usize = 16 << 20;
 
+/// The largest payload that a viewer may send: what is typed is cut at this.
+pub(crate) const MAX_TYPED: usize = 64 << 10;
+
 /// Kind and length before each payload.
 pub(crate) const HEADER_LEN: usize = 5;
 
@@ -28,6 +31,8 @@ pub(crate) enum Kind {
     EndOfInput = 0x12,
     /// To the supervisor: the viewer leaves.
     Detach = 0x13,
+    /// To the supervisor: what the viewer's terminal says of itself: reports of mouse and focus, answers to queries.
+    Report = 0x14,
     /// To the client: bytes from the program.
     Output = 0x20,
     /// To the client: so many bytes were left out (u64, little-endian), then bytes that repaint the screen.
@@ -44,6 +49,8 @@ pub(crate) enum Kind {
     Position = 0x26,
     /// To the client: something happened (JSON); empty when nothing more will.
     Event = 0x27,
+    /// To the client: how much of what it typed the terminal has taken (u64, little-endian).
+    Typed = 0x28,
 }
 
 /// One frame.
@@ -54,10 +61,18 @@ pub(crate) struct Frame {
 }
 
 /// Puts frames together from bytes as they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Decoder {
     buffer: Vec<u8>,
     start: usize,
+    /// The largest payload that is accepted.
+    most: usize,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::of_at_most(MAX_PAYLOAD)
+    }
 }
 
 impl Kind {
@@ -71,6 +86,7 @@ impl Kind {
             0x11 => Self::Resize,
             0x12 => Self::EndOfInput,
             0x13 => Self::Detach,
+            0x14 => Self::Report,
             0x20 => Self::Output,
             0x21 => Self::Gap,
             0x22 => Self::Resized,
@@ -79,6 +95,7 @@ impl Kind {
             0x25 => Self::Screen,
             0x26 => Self::Position,
             0x27 => Self::Event,
+            0x28 => Self::Typed,
             _ => return None,
         })
     }
@@ -100,6 +117,11 @@ pub(crate) fn encode(kind: Kind, payload: &[u8]) -> Vec<u8> {
 }
 
 impl Decoder {
+    /// One that accepts payloads of so many bytes.
+    pub(crate) const fn of_at_most(most: usize) -> Self {
+        Self { buffer: Vec::new(), start: 0, most }
+    }
+
     /// Takes in bytes from the connection.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 && self.start == self.buffer.len() {
@@ -115,7 +137,7 @@ impl Decoder {
     /// The next whole frame of a known kind.
     ///
     /// # Errors
-    /// `InvalidData` when a frame claims to be longer than [`MAX_PAYLOAD`]: the connection is then beyond repair.
+    /// `InvalidData` when a frame claims to be longer than is accepted: the connection is then beyond repair.
     pub(crate) fn next(&mut self) -> io::Result<Option<Frame>> {
         loop {
             let pending = &self.buffer[self.start..];
@@ -123,10 +145,10 @@ impl Decoder {
                 return Ok(None);
             };
             let len = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
-            if len > MAX_PAYLOAD {
+            if len > self.most {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
-                    format!("a frame claims {len} bytes, {MAX_PAYLOAD} are allowed"),
+                    format!("a frame claims {len} bytes, {} are allowed", self.most),
                 ));
             }
             if rest.len() < len {
@@ -169,6 +191,15 @@ mod tests {
     fn an_overlong_frame_is_an_error_before_its_payload_comes() {
         let mut decoder = Decoder::default();
         decoder.push(&[0x10, 0xff, 0xff, 0xff, 0xff]);
+        assert_eq!(decoder.next().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_viewer_s_frames_are_bounded_more_tightly() {
+        let mut decoder = Decoder::of_at_most(MAX_TYPED);
+        decoder.push(&encode(Kind::Input, &[0; MAX_TYPED]));
+        assert_eq!(decoder.next().unwrap().unwrap().payload.len(), MAX_TYPED);
+        decoder.push(&encode(Kind::Input, &[0; MAX_TYPED + 1])[..6]);
         assert_eq!(decoder.next().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use session_core::{ErrorKind, Exit, RuntimeError, Session, SessionId, TerminalSize, Timestamp};
 
 use super::frame::{Frame, Kind};
+use super::typist::Typist;
 
 /// The version of the protocol. A peer of another major version is refused.
 pub(crate) const PROTOCOL_VERSION: u32 = 1;
@@ -87,6 +88,9 @@ pub(crate) enum Call {
         session: SessionId,
         /// Mark the bytes as pasted, when the program asked to be told and they hold line breaks.
         paste: bool,
+        /// By which this call is known when it is made again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        typed: Option<TypedCall>,
     },
     /// Change the size.
     Resize {
@@ -141,6 +145,18 @@ pub(crate) enum Call {
         /// Even while programs run.
         force: bool,
     },
+}
+
+/// A call that types, so that it can be made again and types nothing twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TypedCall {
+    /// Who types. It makes one such call after the other.
+    pub(crate) typist: Typist,
+    /// Which of its calls this is.
+    pub(crate) number: u64,
+    /// It was made before, and the supervisor died over it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) again: bool,
 }
 
 /// The answer to a call.
@@ -209,6 +225,9 @@ pub struct ViewerSpec {
     /// Where the ssh agent of whoever sits at its terminal is found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh_agent: Option<PathBuf>,
+    /// As whom it types: then it is told how much the terminal has taken. A client draws this by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typist: Option<Typist>,
 }
 
 /// A session whose program runs, as its supervisor sees it.
@@ -252,6 +271,9 @@ pub struct SupervisorStatus {
     pub instance: String,
     /// How many programs run.
     pub sessions: usize,
+    /// Sessions that the keeper holds and that could not be taken back yet.
+    #[serde(default)]
+    pub out_of_reach: Vec<SessionId>,
     /// How many viewers there are, over all sessions.
     pub viewers: usize,
     /// Since when.
@@ -277,6 +299,7 @@ impl Default for ViewerSpec {
             uncounted: false,
             scrollback: 0,
             ssh_agent: None,
+            typist: None,
         }
     }
 }

@@ -1,27 +1,9 @@
-//! What is typed: keys that look like the beginning of something else, and what waits.
+//! What is typed: the end of it, who may, and what waits.
 
 use session_core::Exit;
 use session_pty::ViewerSpec;
 
 use crate::stage::{Stage, Watcher, person, reader};
-
-#[test]
-fn keys_that_begin_like_an_answer_are_typed() {
-    for key in ["\x1b_", "\x1b]", "\x1bP", "\x1b["] {
-        let stage = Stage::new();
-        let handle = stage.run("read x; echo got; read y");
-        // A follower's typing is sorted; the leader's passes as it is.
-        let mut leader = Watcher::new(&handle, person(40, 10));
-        leader.until("size", |leader| leader.size.is_some());
-        let mut follower = Watcher::new(&handle, person(40, 10));
-        follower.until("size", |follower| follower.size.is_some());
-        follower.stream.input(key.as_bytes()).unwrap();
-        handle.write(b"\n").unwrap();
-        follower.until_text("got");
-        let echoed = format!("^[{}", &key[1..]);
-        follower.until_text(&echoed);
-    }
-}
 
 #[test]
 fn everything_kept_is_told_however_much_comes_meanwhile() {

@@ -1,11 +1,25 @@
 //! Several viewers of one session: what each sees, who leads, who is left behind.
 
-use crate::stage::{Stage, Watcher, person, reader};
+use crate::stage::{DEADLINE, Stage, Watcher, person, reader};
 use session_core::{Exit, TerminalSize};
-use session_pty::{Feed, Limits, ViewerSpec};
+use session_pty::client::StreamEvent;
+use session_pty::{Feed, Limits, SessionHandle, ViewerSpec};
 
 const SMALL: TerminalSize = TerminalSize::nearest(40, 10);
 const LARGE: TerminalSize = TerminalSize::nearest(60, 20);
+
+/// A program after its flood, somebody who has read nothing of that, and somebody who has: the program ends its flood
+/// although nobody reads the first one's stream.
+fn flooded(stage: &Stage, script: &str) -> (SessionHandle, Watcher, Watcher) {
+    let handle = stage.run(&format!("read x; {script}"));
+    let mut slow = Watcher::new(&handle, person(40, 10));
+    slow.until("size", |slow| slow.size.is_some());
+    let mut healthy = Watcher::new(&handle, ViewerSpec { feed: Feed::Output, ..reader() });
+    healthy.until("size", |healthy| healthy.size.is_some());
+    handle.write(b"go\n").unwrap();
+    healthy.until_text("finished");
+    (handle, slow, healthy)
+}
 
 #[test]
 fn a_later_viewer_sees_the_screen_as_it_is() {
@@ -43,15 +57,7 @@ fn two_viewers_both_see_everything() {
 fn a_viewer_that_does_not_read_harms_nobody_and_gets_a_gap() {
     let limits = Limits { viewer_bytes: 64 << 10, ..Limits::default() };
     let stage = Stage::with_limits(limits);
-    let handle = stage.run("read x; seq 1 400000; echo finished; read y");
-    let mut slow = Watcher::new(&handle, person(40, 10));
-    slow.until("size", |slow| slow.size.is_some());
-    let mut healthy = Watcher::new(&handle, ViewerSpec { feed: Feed::Output, ..reader() });
-    healthy.until("size", |healthy| healthy.size.is_some());
-    handle.write(b"go\n").unwrap();
-
-    // The program ends its flood although nobody reads the slow viewer's stream.
-    healthy.until_text("finished");
+    let (handle, mut slow, _) = flooded(&stage, "seq 1 400000; echo finished; read y");
     slow.until("a gap", |slow| slow.missed > 0);
     slow.until_text("finished");
     assert_eq!(slow.screen.rows_text(), {
@@ -59,6 +65,35 @@ fn a_viewer_that_does_not_read_harms_nobody_and_gets_a_gap() {
         fresh.until_text("finished");
         fresh.screen.rows_text()
     });
+}
+
+#[test]
+fn a_viewer_that_is_behind_is_sent_away_all_the_same() {
+    let stage = Stage::new();
+    let (handle, mut slow, _) = flooded(&stage, "seq 1 200000; echo finished; read y");
+    handle.detach(true).unwrap();
+    // It has read nothing of a megabyte, and is told before the rest of it.
+    while let Some(event) = slow.stream.next(Some(DEADLINE)).unwrap() {
+        match event {
+            StreamEvent::Detached => break,
+            StreamEvent::Closed => panic!("it was not told"),
+            StreamEvent::Output(bytes) => slow.output.extend(bytes),
+            _ => {}
+        }
+    }
+    assert!(!String::from_utf8_lossy(&slow.output).contains("finished"));
+    assert_eq!(handle.live().viewers, 0);
+}
+
+#[test]
+fn whoever_types_while_behind_sees_at_once_what_comes_of_it() {
+    let stage = Stage::new();
+    let script = "seq 1 200000; echo finished; read y; echo got $y; read z";
+    let (_handle, mut slow, mut healthy) = flooded(&stage, script);
+    slow.stream.input(b"now\n").unwrap();
+    healthy.until_text("got now");
+    slow.until_text("got now");
+    assert!(slow.missed > 0, "the megabyte before it was not in the way");
 }
 
 #[test]
@@ -71,7 +106,7 @@ fn the_viewer_that_typed_last_decides_the_size() {
     large.until("size", |large| large.size == Some(SMALL));
 
     // The mouse and the focus are no typing.
-    large.stream.input(b"\x1b[I\x1b[<0;3;4M").unwrap();
+    large.stream.report(b"\x1b[I\x1b[<0;3;4M").unwrap();
     small.stream.input(b"one\n").unwrap();
     large.until_text("got one");
     assert_eq!(handle.live().size, SMALL);
@@ -157,7 +192,7 @@ fn answers_of_a_watching_terminal_are_the_only_ones() {
     let mut person = Watcher::new(&handle, person(60, 20));
     person.stream.input(b"\n").unwrap();
     person.until("the query", |person| person.output.ends_with(b"\x1b[c"));
-    person.stream.input(b"\x1b[?1;2c").unwrap();
+    person.stream.report(b"\x1b[?1;2c").unwrap();
     person.until_text("033   [   ?   1   ;   2   c");
     person.stream.input(b"nothing\n").unwrap();
     person.until_text("rest nothing");

@@ -23,9 +23,9 @@ pub(crate) fn examine(terminal: &mut impl Terminal) -> Findings {
     ask(terminal, &mut found);
 
     write(terminal, &mut found, "a mark on what is before the cursor", "\u{301}");
-    write(terminal, &mut found, "what is printed next", "q~日x");
-    write(terminal, &mut found, "the saved cursor", "\x1b8q~");
-    write(terminal, &mut found, "shifted in and out", "\x0eq~\x0fq~");
+    write(terminal, &mut found, "what is printed next", "q~#日x");
+    write(terminal, &mut found, "the saved cursor", "\x1b8q~#");
+    write(terminal, &mut found, "shifted in and out", "\x0eq~#\x0fq~#");
     margins(terminal, &mut found);
     tab_stops(terminal, &mut found);
     keyboard(terminal, &mut found);
@@ -38,8 +38,8 @@ pub(crate) fn examine(terminal: &mut impl Terminal) -> Findings {
         see(terminal, &mut found, "the main screen behind");
         write(terminal, &mut found, "its mark", "\u{301}");
         write(terminal, &mut found, "its print", "q~");
-        write(terminal, &mut found, "its shifts", "\x0eq~\x0fq~");
-        write(terminal, &mut found, "its saved cursor", "\x1b8q~");
+        write(terminal, &mut found, "its shifts", "\x0eq~#\x0fq~#");
+        write(terminal, &mut found, "its saved cursor", "\x1b8q~#");
         keyboard(terminal, &mut found);
     } else {
         terminal.feed(b"\x1b[?1049h");

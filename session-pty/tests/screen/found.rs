@@ -44,7 +44,7 @@ fn resizing_leaves_no_mark_of_where_rows_wrapped() {
 
 #[test]
 fn a_saved_cursor_that_waits_is_saved_where_it_stands_below_history() {
-    let steps = [("qqqqqqqq\x0e\x1b[?1047h", 2, 2), ("\x1b[?1047l", 2, 2)];
+    let steps = [("qqqqqqqq\x0e\x1b[?1049h", 2, 2), ("\x1b[?1049l", 2, 2)];
     assert_found_the_same(|| resized(Size::nearest(20, 6), &steps));
 }
 

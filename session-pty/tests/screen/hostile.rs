@@ -76,6 +76,52 @@ fn what_can_be_piled_up_is_bounded() {
 }
 
 #[test]
+fn huge_counts_do_no_more_than_the_screen_needs() {
+    let counted = |bytes: String| {
+        let mut screen = Screen::new(SIZE, 10_000);
+        screen.feed(bytes.as_bytes());
+        screen.history_text(usize::MAX).len()
+    };
+    // As often as the screen has cells: one screenful goes by, not three thousand lines.
+    for count in ["65535", "99999999999999999999", "065535", "65535;1", "65535:1"] {
+        assert_eq!(counted(format!("x\x1b[{count}b")), 1, "{count}");
+    }
+    assert_eq!(counted("x\x1b[119b".to_owned()), 0);
+    assert_eq!(counted(format!("x\x1b[65535{}b", ";1".repeat(32))), 0);
+    assert_eq!(counted("x\x1b[?65535b\x1b[65535 b".to_owned()), 0);
+    assert_eq!(counted("\x1b[65535S".to_owned()), 6);
+    // The rest leaves nothing to count: that this ends is the test.
+    for action in "@ABCDEFGHIJKLMPSTXZ`abdeg".chars() {
+        counted(format!("xy\t\x1b[3;3H\x1b[65535;65535{action}").repeat(3000));
+    }
+}
+
+#[test]
+fn a_cut_repetition_is_bounded_too() {
+    let whole = b"x\x1b[65535b.";
+    for cut in 1..whole.len() {
+        let mut screen = Screen::new(SIZE, 10_000);
+        screen.feed(&whole[..cut]);
+        screen.feed(&whole[cut..]);
+        let rows = "x".repeat(20) + "\n";
+        assert_eq!(screen.text(Some(99)), rows.repeat(6) + "x.\n", "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_cell_keeps_only_so_many_marks() {
+    // However they come: on a wide character, waiting to wrap, inserted, one at a time.
+    for before in ["e", "日", "\x1b[1;20He", "\x1b[1;19H日", "\x1b[4he"] {
+        let mut screen = Screen::new(SIZE, 0);
+        screen.feed(before.as_bytes());
+        for _ in 0..1000 {
+            screen.feed("\u{301}\u{200d}\u{fe0f}".as_bytes());
+        }
+        assert_eq!(screen.rows_text()[0].trim_start().chars().count(), 1 + 32, "{before:?}");
+    }
+}
+
+#[test]
 fn strings_that_never_end_are_not_kept() {
     for begin in [
         "\x1b]2;",

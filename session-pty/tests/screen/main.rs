@@ -7,6 +7,7 @@ mod engine;
 mod examine;
 mod found;
 mod hostile;
+mod mutations;
 mod oracle;
 mod pieces;
 mod recordings;

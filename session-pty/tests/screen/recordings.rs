@@ -12,7 +12,7 @@ const STEP: usize = 97;
 
 const NARROW: Size = Size::nearest(60, 16);
 
-const RECORDINGS: [(&str, Size, &[u8]); 5] = [
+pub(crate) const RECORDINGS: [(&str, Size, &[u8]); 5] = [
     ("bash", NARROW, include_bytes!("../recordings/bash.vt")),
     ("curses", NARROW, include_bytes!("../recordings/curses.vt")),
     ("less", NARROW, include_bytes!("../recordings/less.vt")),

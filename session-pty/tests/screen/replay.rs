@@ -165,6 +165,26 @@ fn a_program_in_the_middle_of_an_update_does_not_freeze_a_viewer() {
 }
 
 #[test]
+fn history_is_kept_where_the_screen_is_written_twice() {
+    // A saved cursor that waits to wrap has the rows of the screen written again, below the history.
+    let lines = "\r\n".repeat(3000);
+    let cells = "\x1b[0;38;2;101;102;103mx\x1b[0;48;2;201;202;203mx".repeat(40);
+    let rows: String = (1..=24).map(|row| format!("\x1b[{row};1H{cells}")).collect();
+    let mut screen = Screen::new(Size::nearest(80, 24), 5000);
+    screen.feed(format!("{lines}{rows}\x1b7").as_bytes());
+    let all = screen.history_text(usize::MAX).len();
+    let again = screen.replay(0, 0).len() + 3000;
+    for (bytes, kept) in [(1 << 10, 0..=0), (again, 100..=all - 100), (1 << 20, all..=all)] {
+        let replay = screen.replay(usize::MAX, bytes);
+        assert!(replay.len() <= screen.replay(0, 0).len() + bytes);
+        let mut copy = Screen::new(screen.size(), 5000);
+        copy.feed(&replay);
+        let history = copy.history_text(usize::MAX).len();
+        assert!(kept.contains(&history), "{history} of {all} in {bytes}");
+    }
+}
+
+#[test]
 fn what_ties_the_screen_to_its_history_is_within_the_bound() {
     let size = Size::nearest(19, 2);
     let output =

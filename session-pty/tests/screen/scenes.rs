@@ -7,7 +7,7 @@ use crate::stage::{assert_same, copy, readable, screen};
 
 #[test]
 fn scenes_come_back() {
-    let scenes: [(&str, &str, &str); 12] = [
+    let scenes: [(&str, &str, &str); 15] = [
         (
             "alternate screen with the main one behind",
             "$ vim\r\n\x1b[31mred\x1b[?1049h\x1b[2;3H\x1b)0\x0elqqk\x1b[3;3Hx  x\x0f",
@@ -21,6 +21,13 @@ fn scenes_come_back() {
         ("saved cursor", "\x1b[3;4H\x1b[1;34m\x0e\x1b7\x1b[0m\x0f\x1b[Hhome", "\x1b8there"),
         ("saved cursor that waits to wrap", "12345678901234567890\x1b7next", "\x1b8"),
         ("character set", "\x1b(0lqk\x1b)B", "mqj\x0emqj"),
+        ("pounds", "\x1b(A#\x1b7\x1b)A\x1b(B#\x0e#", "#\x1b8#\x0e#\x1b(0#"),
+        ("blinking", "\x1b[5mslow\x1b[6;1m  \x1b[25mnot\x1b[5m", "still\x1b[mnot"),
+        (
+            "alternate screen that saves no cursor",
+            "\x1b[2;3H\x1b7\x1b[4;5H\x1b[31m\x1b[?47hx",
+            "\x1b[?47lhere\x1b8there\x1b[?1047hy\x1b[?1049lback",
+        ),
         ("title", "\x1b]2;first\x07\x1b[22t\x1b]2;second\x07", "\x1b[23t"),
         ("repeat", "\x1b[2;2Hab", "\x1b[3b"),
         ("keyboard", "\x1b[>1u\x1b[?1049h\x1b[>5u\x1b[=7;1u", "\x1b[?1049l\x1b[?u\x1b[<u\x1b[?u"),
@@ -73,6 +80,42 @@ fn restore_calms_everything_down() {
     let mut shell = self::screen("$ cat\r\nfoo");
     shell.feed(RESTORE);
     assert_eq!((shell.grid().cursor.row, shell.grid().cursor.col), (1, 3));
+}
+
+#[test]
+fn attributes_and_sets_that_the_engine_lacks_are_there() {
+    let blinking = screen("\x1b[5ma\x1b[6mb\x1b[25mc\x1b[5md\x1b[me");
+    assert_eq!(readable(&blinking.ansi(None)), "\n\\e[0;5mab\n\\e[0mc\n\\e[0;5md\n\\e[0me\\n");
+    let pounds = screen("\x1b(A#\x1b[2b\x0e#\x1b)A#\x0f\x1b(B#\x1b(A#\x1b[!p#");
+    assert_eq!(pounds.rows_text()[0], "£££#£#£#");
+    assert_eq!(screen("\x1b(A\x1b7\x1b(B##\x1b8#").rows_text()[0], "£#");
+    // A set that has a pound sign has no line drawing.
+    assert_eq!(screen("\x1b(0q\x1b(Aq").rows_text()[0], "─q");
+}
+
+#[test]
+fn side_margins_are_handed_on_and_save_no_cursor() {
+    let mut screen = screen("\x1b[2;3H\x1b[s\x1b[5;5H\x1b[?69h\x1b[4;9s");
+    let kept = readable(&screen.snapshot());
+    assert!(kept.contains(&readable(b"\x1b[?69h\x1b[4;9s\x1b[1;1H")), "{kept}");
+    assert_same(&screen, &copy(&screen), "with margins");
+    screen.feed(b"\x1b[?69l\x1b[u");
+    assert_eq!((screen.grid().cursor.row, screen.grid().cursor.col), (1, 2));
+    assert!(!readable(&screen.snapshot()).contains("?69h"));
+    screen.feed(b"\x1b[5;5H\x1b[4;9s\x1b[H\x1b[u");
+    assert_eq!((screen.grid().cursor.row, screen.grid().cursor.col), (4, 4));
+    // Whoever leaves is given all of his terminal back.
+    assert!(readable(RESTORE).contains("[?69l"));
+}
+
+#[test]
+fn switching_screens_saves_the_cursor_only_where_it_is_told_to() {
+    let mut screen = screen("\x1b[2;3H\x1b7\x1b[4;5H\x1b[?47h\x1b[1;1Hx\x1b[?47l");
+    assert_eq!((screen.grid().cursor.row, screen.grid().cursor.col), (0, 1));
+    screen.feed(b"\x1b8");
+    assert_eq!((screen.grid().cursor.row, screen.grid().cursor.col), (1, 2));
+    screen.feed(b"\x1b[4;5H\x1b[?1049h\x1b[1;1Hx\x1b[?1049l");
+    assert_eq!((screen.grid().cursor.row, screen.grid().cursor.col), (3, 4));
 }
 
 /// Nothing that can be asked or seen here depends on these, but a viewer's terminal does.

@@ -136,11 +136,10 @@ fn remove_output(invocation: &Invocation, store: &dyn SessionStore) -> Result<()
     };
     for entry in entries {
         let path = entry.map_err(failed)?.path();
-        let is_output = path.extension().is_some_and(|extension| {
-            ["log", "screen", "cast"].iter().any(|kept| extension == *kept)
-        });
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        let id = stem.filter(|_| is_output).and_then(|stem| SessionId::parse(stem).ok());
+        let name = path.file_name().and_then(|name| name.to_str());
+        let (stem, kept) = name.and_then(|name| name.split_once('.')).unwrap_or_default();
+        let is_output = ["log", "screen", "cast", "cast.at"].contains(&kept);
+        let id = Some(stem).filter(|_| is_output).and_then(|stem| SessionId::parse(stem).ok());
         let Some(id) = id.filter(|id| destroyed.contains(id)) else { continue };
         let is_gone = match &other {
             None => true,

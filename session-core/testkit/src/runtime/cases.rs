@@ -5,10 +5,13 @@ pub mod spawn;
 pub mod resize;
 pub mod write;
 
+pub mod replay;
 pub mod subscribe;
 
 pub mod stop;
 pub mod wait;
+
+pub mod outage;
 
 use super::RuntimeFixture;
 

@@ -64,8 +64,11 @@ impl<'a> Live<'a> {
     }
 
     pub(super) fn watch(&self, number: u32) -> Watcher {
-        let subscription = self.runtime.subscribe(id(number)).unwrap();
-        Watcher { subscription, output: Vec::new(), missed: 0 }
+        Watcher::new(self.runtime.subscribe(id(number)).unwrap())
+    }
+
+    pub(super) fn replay(&self, number: u32) -> Watcher {
+        Watcher::new(self.runtime.replay(id(number)).unwrap())
     }
 
     pub(super) fn type_in(&self, number: u32, text: &str) {
@@ -116,14 +119,32 @@ pub(super) struct Watcher {
     subscription: Box<dyn Subscription>,
     pub(super) output: Vec<u8>,
     pub(super) missed: u64,
+    /// The sizes that it was told.
+    pub(super) sizes: Vec<TerminalSize>,
+    /// The screen of the last gap.
+    pub(super) screen: Vec<u8>,
+    /// How long anything may take.
+    pub(super) patience: Duration,
 }
 
 impl Watcher {
+    pub(super) fn new(subscription: Box<dyn Subscription>) -> Self {
+        Self {
+            subscription,
+            output: Vec::new(),
+            missed: 0,
+            sizes: Vec::new(),
+            screen: Vec::new(),
+            patience: DEADLINE,
+        }
+    }
+
     /// The next event.
     pub(super) fn next(&mut self) -> RuntimeEvent {
-        let event = self.subscription.next(DEADLINE).unwrap();
+        let patience = self.patience;
+        let event = self.subscription.next(patience).unwrap();
         let seen = || String::from_utf8_lossy(&self.output).into_owned();
-        event.unwrap_or_else(|| panic!("nothing happened in {DEADLINE:?} after {:?}", seen()))
+        event.unwrap_or_else(|| panic!("nothing happened in {patience:?} after {:?}", seen()))
     }
 
     /// Takes one event in, and returns the exit if it was that.
@@ -133,10 +154,12 @@ impl Watcher {
                 assert!(!bytes.is_empty(), "output without a byte says nothing");
                 self.output.extend(bytes);
             }
-            RuntimeEvent::Gap { missed, .. } => {
+            RuntimeEvent::Gap { missed, screen } => {
                 assert!(missed > 0, "a gap without a byte is no gap");
                 self.missed += missed;
+                self.screen = screen;
             }
+            RuntimeEvent::Resized(size) => self.sizes.push(size),
             RuntimeEvent::Exited(exit) => return Some(exit),
             _ => {}
         }
@@ -157,11 +180,16 @@ impl Watcher {
 
     /// Goes on until this line came whole.
     pub(super) fn until_line(&mut self, line: &str) {
-        let deadline = Instant::now() + DEADLINE;
-        while !self.lines().iter().any(|found| found == line) {
-            assert!(Instant::now() < deadline, "no {line:?} in {:?}", self.lines());
+        self.until(&format!("{line:?}"), |this| this.lines().iter().any(|found| found == line));
+    }
+
+    /// Goes on until this is so.
+    pub(super) fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + self.patience;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "no {what} after {:?}", self.lines());
             let exit = self.step();
-            assert_eq!(exit, None, "the program ended before {line:?}, after {:?}", self.lines());
+            assert_eq!(exit, None, "the program ended before {what}, after {:?}", self.lines());
         }
     }
 

@@ -30,7 +30,11 @@ enum Part {
     Exit(Exit),
     Echo,
     Lines(u32),
+    /// Prints so many lines, then echoes.
+    Burst(u32),
     Stubborn,
+    Lingering,
+    Polite,
     Size,
     Environment(String),
     Directory,
@@ -45,7 +49,10 @@ impl Script {
             ["script", "signal", signal] => Part::Exit(Exit::Signal(signal.parse().ok()?)),
             ["script", "echo"] => Part::Echo,
             ["script", "lines", count] => Part::Lines(count.parse().ok()?),
+            ["script", "burst", count] => Part::Burst(count.parse().ok()?),
             ["script", "stubborn"] => Part::Stubborn,
+            ["script", "lingering"] => Part::Lingering,
+            ["script", "polite"] => Part::Polite,
             ["script", "size"] => Part::Size,
             ["script", "environment", name] => Part::Environment(name.to_owned()),
             ["script", "directory"] => Part::Directory,
@@ -66,7 +73,7 @@ impl Script {
     pub(super) fn line(&mut self, line: &str, size: TerminalSize) -> Vec<Action> {
         if self.released {
             return match self.part {
-                Part::Echo => vec![Action::Print(format!("got:{line}"))],
+                Part::Echo | Part::Burst(_) => vec![Action::Print(format!("got:{line}"))],
                 _ => Vec::new(),
             };
         }
@@ -80,7 +87,7 @@ impl Script {
     /// What it does at the end of its input.
     pub(super) fn end_of_input(&self) -> Vec<Action> {
         match self.part {
-            Part::Echo => vec![Action::End(Exit::Code(0))],
+            Part::Echo | Part::Burst(_) => vec![Action::End(Exit::Code(0))],
             _ => Vec::new(),
         }
     }
@@ -94,10 +101,23 @@ impl Script {
     }
 
     /// How it ends when it is stopped: by the first signal that it does not ignore.
-    pub(super) const fn stopped(&self) -> Exit {
+    pub(super) fn stopped(&self) -> Vec<Action> {
         match self.part {
-            Part::Stubborn => Exit::Signal(9),
-            _ => Exit::Signal(1),
+            Part::Stubborn => vec![Action::End(Exit::Signal(9))],
+            Part::Lingering => self.terminated(),
+            Part::Polite if self.released => self.terminated(),
+            _ => vec![Action::End(Exit::Signal(1))],
+        }
+    }
+
+    /// What it does about the signal TERM.
+    pub(super) fn terminated(&self) -> Vec<Action> {
+        match self.part {
+            Part::Stubborn => Vec::new(),
+            Part::Polite if self.released => {
+                vec![Action::Print("bye".to_owned()), Action::End(Exit::Code(5))]
+            }
+            _ => vec![Action::End(Exit::Signal(15))],
         }
     }
 
@@ -105,11 +125,11 @@ impl Script {
         let print = |text: String| vec![Action::Print(text), Action::End(Exit::Code(0))];
         match &self.part {
             Part::Exit(_) => Vec::new(),
-            Part::Echo | Part::Stubborn => vec![Action::Print("ready".to_owned())],
-            Part::Lines(count) => (1..=*count)
-                .map(|number| Action::Print(format!("line {number}")))
-                .chain([Action::End(Exit::Code(0))])
-                .collect(),
+            Part::Echo | Part::Stubborn | Part::Lingering | Part::Polite => {
+                vec![Action::Print("ready".to_owned())]
+            }
+            Part::Burst(count) => numbered(*count).collect(),
+            Part::Lines(count) => numbered(*count).chain([Action::End(Exit::Code(0))]).collect(),
             Part::Size => vec![Action::Print(format!("size {size}"))],
             Part::Environment(name) => {
                 let value = self.surroundings.environment.get(name);
@@ -118,4 +138,8 @@ impl Script {
             Part::Directory => print(format!("directory:{}", self.surroundings.directory)),
         }
     }
+}
+
+fn numbered(count: u32) -> impl Iterator<Item = Action> {
+    (1..=count).map(|number| Action::Print(format!("line {number}")))
 }

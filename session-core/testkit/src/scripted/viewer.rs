@@ -11,6 +11,8 @@ const BOUND: usize = 256 * 1024;
 /// viewer takes these.
 #[derive(Default)]
 pub(super) struct Viewer {
+    /// What there was before the viewer came, which does not count.
+    before: VecDeque<RuntimeEvent>,
     waiting: VecDeque<RuntimeEvent>,
     bytes: usize,
     missed: u64,
@@ -20,6 +22,11 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
+    /// One that is first given these events.
+    pub(super) fn after(before: impl IntoIterator<Item = RuntimeEvent>) -> Self {
+        Self { before: before.into_iter().collect(), ..Self::default() }
+    }
+
     pub(super) fn push(&mut self, event: &RuntimeEvent) {
         match event {
             RuntimeEvent::Output(bytes) => self.output(bytes),
@@ -32,6 +39,9 @@ impl Viewer {
     }
 
     pub(super) fn next(&mut self) -> Option<RuntimeEvent> {
+        if let Some(event) = self.before.pop_front() {
+            return Some(event);
+        }
         if self.missed > 0 {
             let missed = std::mem::take(&mut self.missed);
             let lines = self.tail.iter().flatten().copied();
@@ -47,7 +57,7 @@ impl Viewer {
 
     /// Whether the viewer was told of the end.
     pub(super) fn is_at_end(&self) -> bool {
-        self.ended && self.waiting.is_empty()
+        self.ended && self.before.is_empty() && self.waiting.is_empty()
     }
 
     fn output(&mut self, bytes: &[u8]) {

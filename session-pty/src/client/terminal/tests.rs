@@ -12,6 +12,7 @@ use rustix::termios::{LocalModes, OptionalActions, Winsize, tcgetattr, tcsetattr
 
 use super::watching::{INPUT_LIMIT, LEAVE_WAIT, Source};
 use super::*;
+use crate::stream::Outbox;
 use crate::wire::{Decoder, Frame, Kind, encode};
 
 /// Nothing here takes longer.
@@ -146,7 +147,7 @@ fn all_that_was_typed_before_the_key_arrives() {
         let typist = std::thread::spawn(move || keys.write_all(&typed));
         watching.until(|watching| watching.end.is_some());
         typist.join().unwrap().unwrap();
-        assert!(!watching.input.is_empty(), "nobody has read it yet");
+        assert!(watching.stream.outbox.has_unsent(), "nobody has read it yet");
         let supervisor = outside.again();
         let (reader, end) = std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
@@ -164,14 +165,62 @@ fn all_that_was_typed_before_the_key_arrives() {
 }
 
 #[test]
+fn the_keyboard_waits_while_too_much_is_not_taken_and_the_viewer_leaves_when_all_is() {
+    watching(Opening::Again, |watching, outside| {
+        watching.stream.outbox = Outbox::default().counting(true);
+        let mut keys = outside.person.try_clone().unwrap();
+        let typist = std::thread::spawn(move || keys.write_all(&[b'x'; 2 << 20]));
+        let mut supervisor = outside.again();
+        let reader = std::thread::spawn(move || {
+            let (mut heard, mut frames) = (0, 0);
+            while frames < INPUT_LIMIT {
+                let payload = supervisor.frame().unwrap().payload;
+                heard += payload.len() as u64;
+                frames += encode(Kind::Input, &payload).len();
+            }
+            heard
+        });
+        watching.until(|watching| !watching.asked().contains(&Source::Keyboard));
+        assert!(watching.stream.outbox.len() < INPUT_LIMIT + (64 << 10));
+        watching.until(|watching| !watching.stream.outbox.has_unsent());
+        let heard = reader.join().unwrap();
+        outside.supervisor.write_all(&encode(Kind::Typed, &heard.to_le_bytes())).unwrap();
+        watching.until(|watching| watching.asked().contains(&Source::Keyboard));
+
+        // It is gone only when what it typed is safe.
+        outside.ended.write_all(b"X").unwrap();
+        watching.until(|watching| watching.end.is_some());
+        let mut supervisor = outside.again();
+        let reader = std::thread::spawn(move || {
+            let mut more = heard;
+            loop {
+                let frame = supervisor.frame().unwrap();
+                if frame.kind == Kind::Detach {
+                    return;
+                }
+                more += frame.payload.len() as u64;
+                let taken = encode(Kind::Typed, &more.to_le_bytes());
+                supervisor.supervisor.write_all(&taken).unwrap();
+            }
+        });
+        watching.stream.outbox.push_typed(b"last");
+        watching.until(|watching| watching.said && !watching.stream.outbox.has_unsent());
+        assert!(watching.stream.outbox.is_settled());
+        reader.join().unwrap();
+        // Nobody reads the rest of it.
+        drop(typist);
+    });
+}
+
+#[test]
 fn what_was_typed_before_the_terminal_went_away_arrives() {
     watching(Opening::Again, |watching, outside| {
         outside.person.write_all(b"typed\x1b").unwrap();
-        watching.until(|watching| !watching.input.is_empty());
+        watching.until(|watching| watching.stream.outbox.has_unsent());
         outside.ended.write_all(b"X").unwrap();
         watching.until(|watching| watching.end.is_some());
         assert_eq!(watching.end, Some(AttachEnd::TerminalGone));
-        watching.until(|watching| watching.input.is_empty());
+        watching.until(|watching| watching.said && !watching.stream.outbox.has_unsent());
         assert_eq!(outside.again().take_typing(), b"typed\x1b");
     });
 }
@@ -203,8 +252,8 @@ fn a_terminal_that_shows_nothing_is_left_all_the_same() {
                 while watching.output.len() < before {
                     before = watching.output.len();
                     outside.continued.write_all(b"X").unwrap();
-                    watching.until(|watching| !watching.input.is_empty());
-                    watching.until(|watching| watching.input.is_empty());
+                    watching.until(|watching| watching.stream.outbox.has_unsent());
+                    watching.until(|watching| !watching.stream.outbox.has_unsent());
                 }
                 assert!(watching.output.len() > 1 << 20, "{}", watching.output.len());
                 outside.person.write_all(DETACH).unwrap();
@@ -266,7 +315,7 @@ fn an_escape_is_passed_on_while_the_terminal_is_busy() {
         let deadline = Instant::now() + PATIENCE;
         let mut shown = [0; 64 << 10];
         // What may wait is never short of output, so that no poll waits.
-        while watching.input.is_empty() {
+        while !watching.stream.outbox.has_unsent() {
             assert!(Instant::now() < deadline, "it is never released");
             watching.output.push(b"x");
             watching.turn().unwrap();
@@ -274,9 +323,45 @@ fn an_escape_is_passed_on_while_the_terminal_is_busy() {
                 let _some = outside.person.read(&mut shown).unwrap();
             }
         }
-        watching.until(|watching| watching.input.is_empty());
+        watching.until(|watching| !watching.stream.outbox.has_unsent());
         assert_eq!(outside.frame().unwrap().payload, b"\x1b[");
     });
+}
+
+#[test]
+fn what_the_terminal_says_of_itself_is_no_typing() {
+    watching(Opening::Again, |watching, outside| {
+        outside.person.write_all(b"a\x1b[Ib\x1b[?62;22cc\x1b[200~\x1b[I\x1b[201~").unwrap();
+        let (mut typed, mut reported) = (Vec::new(), Vec::new());
+        while !typed.ends_with(b"\x1b[201~") {
+            watching.until(|watching| watching.stream.outbox.has_unsent());
+            watching.until(|watching| !watching.stream.outbox.has_unsent());
+            // Three pieces of typing, two reports between them.
+            for _ in 0..5 {
+                let frame = outside.frame().unwrap();
+                match frame.kind {
+                    Kind::Input => typed.extend_from_slice(&frame.payload),
+                    Kind::Report => reported.push(frame.payload),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(typed, b"abc\x1b[200~\x1b[I\x1b[201~");
+        assert_eq!(reported, [&b"\x1b[I"[..], b"\x1b[?62;22c"]);
+    });
+}
+
+#[test]
+fn keys_that_begin_like_an_answer_are_typed() {
+    for key in ["\x1b_", "\x1b]", "\x1bP", "\x1b["] {
+        watching(Opening::Again, |watching, outside| {
+            outside.person.write_all(key.as_bytes()).unwrap();
+            watching.until(|watching| watching.stream.outbox.has_unsent());
+            watching.until(|watching| !watching.stream.outbox.has_unsent());
+            let frame = outside.frame().unwrap();
+            assert_eq!((frame.kind, &*frame.payload), (Kind::Input, key.as_bytes()));
+        });
+    }
 }
 
 #[test]
@@ -288,9 +373,9 @@ fn going_on_after_a_stop_makes_the_terminal_raw_and_tells_its_size() {
         tcsetattr(&outside.terminal, OptionalActions::Now, &modes).unwrap();
         assert!(outside.is_canonical());
         outside.continued.write_all(b"X").unwrap();
-        watching.until(|watching| !watching.input.is_empty());
+        watching.until(|watching| watching.stream.outbox.has_unsent());
         assert!(!outside.is_canonical());
-        watching.until(|watching| watching.input.is_empty());
+        watching.until(|watching| !watching.stream.outbox.has_unsent());
         let frame = outside.frame().unwrap();
         assert_eq!(frame.kind, Kind::Resize);
         assert_eq!(frame.payload, br#"{"cols":100,"rows":30}"#);

@@ -9,21 +9,23 @@ use rustix::io::Errno;
 
 use super::AttachEnd;
 use super::display::{Display, timespec};
+use super::input::{Origin, Sorter};
 use super::modes::RawMode;
-use super::pending::{Frames, Pending};
+use super::pending::Pending;
 use super::returning::Returning;
 use super::signals::{self, Signals};
 use crate::client::detach::{DetachKey, ESCAPE_WAIT, Matcher};
 use crate::stream::{StreamEvent, ViewerStream};
-use crate::wire::{Kind, encode};
+use crate::wire::Kind;
 
 /// Bytes for the terminal that may wait here; beyond it the supervisor is not read, and decides what to leave out.
 const OUTPUT_LIMIT: usize = 256 << 10;
 
-/// Typed bytes that may wait here. Beyond it the keyboard is not read.
+/// Typed bytes that may wait here or be on their way. Beyond it the keyboard is not read. More than a supervisor takes,
+/// so that the detach key is found behind a long paste that nobody reads.
 pub(super) const INPUT_LIMIT: usize = 1 << 20;
 
-/// How long the supervisor may take to take what was typed before its viewer left.
+/// How long the session may take to take what was typed before its viewer left.
 pub(super) const LEAVE_WAIT: Duration = Duration::from_secs(5);
 
 /// Somebody who can be heard, or written to.
@@ -40,7 +42,7 @@ pub(super) enum Source {
 /// A viewer that watches.
 #[derive(Debug)]
 pub(super) struct Watching<'a> {
-    stream: ViewerStream,
+    pub(super) stream: ViewerStream,
     keyboard: BorrowedFd<'a>,
     display: &'a Display<'a>,
     modes: &'a RawMode<'a>,
@@ -50,12 +52,14 @@ pub(super) struct Watching<'a> {
     matcher: Matcher,
     /// When what the matcher holds is no longer the beginning of a sequence.
     release_at: Option<Instant>,
+    sorter: Sorter,
     pub(super) output: Pending,
-    pub(super) input: Frames,
     /// While the supervisor is gone, whoever waits for the next one.
     returning: Option<Returning>,
     seen_screen: bool,
     pub(super) end: Option<AttachEnd>,
+    /// The supervisor is told that this viewer leaves.
+    pub(super) said: bool,
     /// When leaving waits for nobody any more.
     pub(super) leave_by: Option<Instant>,
 }
@@ -76,11 +80,12 @@ impl<'a> Watching<'a> {
             silent: Vec::new(),
             matcher: Matcher::new(key),
             release_at: None,
+            sorter: Sorter::default(),
             output: Pending::default(),
-            input: Frames::default(),
             returning: None,
             seen_screen: false,
             end: None,
+            said: false,
             leave_by: None,
         }
     }
@@ -116,12 +121,12 @@ impl<'a> Watching<'a> {
     pub(super) fn interests(&self) -> Vec<(Source, BorrowedFd<'_>, PollFlags)> {
         let when = |wanted: bool, flags| if wanted { flags } else { PollFlags::empty() };
         // After the end, only the detach key is looked for.
-        let keyboard = self.end.is_some() || self.input.len() < INPUT_LIMIT;
+        let keyboard = self.end.is_some() || self.stream.outbox.len() < INPUT_LIMIT;
         let supervisor = self.end.map_or(self.output.len() < OUTPUT_LIMIT, takes_leave);
         let (supervisor_fd, supervisor) = match &self.returning {
             Some(returning) => (returning.as_fd(), PollFlags::IN),
             None => {
-                let typing = when(!self.input.is_empty(), PollFlags::OUT);
+                let typing = when(self.stream.outbox.wants_to_send(), PollFlags::OUT);
                 (self.stream.as_fd(), when(supervisor, PollFlags::IN) | typing)
             }
         };
@@ -140,10 +145,12 @@ impl<'a> Watching<'a> {
 
     /// Waits until something happens, and does what is to be done then.
     pub(super) fn turn(&mut self) -> io::Result<()> {
+        self.take_leave();
         let now = Instant::now();
         // Decided before the poll: what had come by then is read first and may complete the sequence.
         let overdue = self.release_at.is_some_and(|at| at <= now);
-        let wake = [self.release_at, self.leave_by].into_iter().flatten().min();
+        let unsorted = self.sorter.left().map(|left| now + left);
+        let wake = [self.release_at, self.leave_by, unsorted].into_iter().flatten().min();
         let timeout = wake.map(|at| timespec(at.saturating_duration_since(now)));
         let interests = self.interests();
         let mut fds: Vec<_> =
@@ -169,6 +176,8 @@ impl<'a> Watching<'a> {
         } else if overdue {
             self.release();
         }
+        let keys = self.sorter.overdue();
+        self.type_keys(&keys);
         if can(Source::Ended, PollFlags::IN | gone) {
             self.silent.push(Source::Ended);
             self.lose_terminal();
@@ -189,8 +198,8 @@ impl<'a> Watching<'a> {
                 None => self.hear()?,
             }
         }
-        if can(Source::Supervisor, PollFlags::OUT) && !self.input.is_empty() {
-            self.say();
+        if can(Source::Supervisor, PollFlags::OUT) && self.returning.is_none() {
+            self.stream.send();
         }
         if can(Source::Display, PollFlags::OUT | gone)
             && !self.output.is_empty()
@@ -211,7 +220,7 @@ impl<'a> Watching<'a> {
             Ok(len) => {
                 let found = self.matcher.feed(&buffer[..len]);
                 self.release_at = self.matcher.is_holding().then(|| Instant::now() + ESCAPE_WAIT);
-                self.type_keys(&found.pass);
+                self.sort(&found.pass);
                 if found.detach && self.end.is_none() {
                     self.leave(AttachEnd::Detached);
                 } else if found.detach {
@@ -224,16 +233,35 @@ impl<'a> Watching<'a> {
         Ok(())
     }
 
-    /// Gives up waiting for the rest of a sequence.
+    /// Gives up waiting for the rest of a sequence: it was typed.
     fn release(&mut self) {
         self.release_at = None;
         let keys = self.matcher.release();
+        self.sort(&keys);
+        let keys = self.sorter.give_up();
         self.type_keys(&keys);
     }
 
+    /// Passes on what was typed, and apart from it what the terminal says of itself.
+    fn sort(&mut self, bytes: &[u8]) {
+        if self.end.is_some() {
+            return;
+        }
+        let (mut typed, outbox) = (Vec::new(), &mut self.stream.outbox);
+        self.sorter.feed(bytes, |piece, origin| {
+            if origin == Origin::Typed {
+                typed.extend_from_slice(piece);
+            } else {
+                outbox.push_typed(&std::mem::take(&mut typed));
+                outbox.push(Kind::Report, piece);
+            }
+        });
+        outbox.push_typed(&typed);
+    }
+
     fn type_keys(&mut self, keys: &[u8]) {
-        if !keys.is_empty() && self.end.is_none() {
-            self.input.push(encode(Kind::Input, keys));
+        if self.end.is_none() {
+            self.stream.outbox.push_typed(keys);
         }
     }
 
@@ -242,14 +270,8 @@ impl<'a> Watching<'a> {
             && let Some(size) = self.display.size()
             && let Ok(size) = serde_json::to_vec(&size)
         {
-            self.input.push(encode(Kind::Resize, &size));
+            self.stream.outbox.push(Kind::Resize, &size);
         }
-    }
-
-    fn say(&mut self) {
-        // Where it has closed the stream, it may have said why before: that is still read, and then decides whether
-        // what was not taken goes to another one.
-        let _read_soon = self.input.write_to(self.stream.as_fd());
     }
 
     fn hear(&mut self) -> io::Result<()> {
@@ -259,14 +281,13 @@ impl<'a> Watching<'a> {
                 self.take_events()?;
                 self.lose_supervisor()
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// The stream is closed. Unless it was said why, the supervisor has died, and another one is waited for.
     fn lose_supervisor(&mut self) -> io::Result<()> {
-        let leaves = self.end.is_none_or(takes_leave) && !self.input.is_empty();
+        let leaves = self.end.is_some_and(takes_leave) && !self.stream.outbox.is_settled();
         let way_back = self.stream.way_back().filter(|_| self.end.is_none() || leaves);
         match way_back {
             Some(way_back) => {
@@ -284,9 +305,8 @@ impl<'a> Watching<'a> {
     fn come_back(&mut self, returning: Returning) -> io::Result<()> {
         match returning.finish()? {
             Some(stream) => {
-                self.stream.replace(Some(stream)).map_err(io::Error::other)?;
+                self.stream.replace(Some(stream));
                 rustix::io::ioctl_fionbio(&self.stream, true)?;
-                self.input.rewind();
                 self.tell_size();
                 self.take_events()
             }
@@ -340,16 +360,26 @@ impl<'a> Watching<'a> {
     /// Says goodbye after all that was typed, and shows nothing more.
     fn leave(&mut self, end: AttachEnd) {
         self.output = Pending::default();
-        self.input.push(encode(Kind::Detach, b""));
+        // What is held is no beginning of anything any more.
+        let keys = self.sorter.give_up();
+        self.type_keys(&keys);
         self.end = Some(end);
         self.leave_by = Some(Instant::now() + LEAVE_WAIT);
+    }
+
+    /// Tells the supervisor, once the terminal has taken everything: afterwards nobody is there to send it again.
+    fn take_leave(&mut self) {
+        let leaves = self.end.is_some_and(takes_leave) && self.stream.outbox.is_settled();
+        if leaves && !std::mem::replace(&mut self.said, true) {
+            self.stream.outbox.push(Kind::Detach, b"");
+        }
     }
 
     /// The first reason to end is the one that counts. It takes no more typing.
     fn finish(&mut self, end: AttachEnd) {
         if self.end.is_none() {
             self.end = Some(end);
-            self.input = Frames::default();
+            self.stream.outbox.clear();
         }
     }
 }

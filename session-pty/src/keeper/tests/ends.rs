@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::stage::{Stage, await_end, process};
+use super::stage::{Stage, await_end, process, running};
 
 #[test]
 fn the_supervisor_ends_everything() {
@@ -34,6 +34,9 @@ fn without_a_supervisor_the_keeper_does() {
     stage.signal_keeper(Signal::INT);
     assert_eq!(supervisor.notice(), "end-all");
     supervisor.kill();
+    for _ in 0..3 {
+        stage.supervisor().kill();
+    }
     stage.await_keeper();
     programs.iter().for_each(await_end);
     let log = stage.log();
@@ -43,6 +46,46 @@ fn without_a_supervisor_the_keeper_does() {
             "{log}"
         );
     }
+}
+
+#[test]
+fn the_next_supervisor_ends_everything_when_the_first_leaves_it() {
+    let mut stage = Stage::new();
+    let (mut first, _) = stage.ready_supervisor();
+    let pid = first.begin(1, "read x");
+    stage.signal_keeper(Signal::TERM);
+    assert_eq!(first.notice(), "end-all");
+    first.exit();
+    // Whoever signals every process at once may meet the next one as well.
+    stage.supervisor().kill();
+    let (mut last, inherited) = stage.ready_supervisor();
+    assert_eq!(inherited.held, [running(1, pid)]);
+    assert_eq!(last.notice(), "end-all");
+    super::stage::signal(&process(pid), Signal::KILL);
+    assert_eq!(last.notice(), format!("ended 1 {pid} 9"));
+    last.ask("release 1");
+    last.ask("leave");
+    last.exit();
+    stage.await_keeper();
+}
+
+#[test]
+fn a_supervisor_is_started_to_end_everything_when_there_is_none() {
+    let mut stage = Stage::new();
+    let (mut first, _) = stage.ready_supervisor();
+    first.begin(1, "read x");
+    let gone = process(first.pid);
+    // The keeper sees the end and its own signal together.
+    stage.signal_keeper(Signal::STOP);
+    super::stage::signal(&gone, Signal::KILL);
+    await_end(&gone);
+    stage.signal_keeper(Signal::TERM);
+    stage.signal_keeper(Signal::CONT);
+    let (mut next, _) = stage.ready_supervisor();
+    assert_eq!(next.notice(), "end-all");
+    next.ask("release 1");
+    next.exit();
+    stage.await_keeper();
 }
 
 #[test]

@@ -1,19 +1,22 @@
 //! Whatever a program writes and whenever its emulator ends, the next one shows the same.
 
 use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::super::journal::Writer;
+use super::sleep::whole;
 use super::*;
+use crate::screen::Screen;
 
 const HISTORY: usize = 50;
 
-fn another(journal: &Arc<Journal>) -> (Arc<Emulator>, UnixStream) {
-    let (waker, woken) = UnixStream::pair().unwrap();
+fn another(journal: &Arc<Journal>) -> (Arc<Emulator>, Waker) {
+    let waker = Waker::new().unwrap();
     let awake = Arc::new(Awake::new(8, Duration::ZERO));
-    (Emulator::new(Arc::clone(journal), awake, HISTORY, waker, "test", news()), woken)
+    (Emulator::new(Arc::clone(journal), awake, HISTORY, waker.clone(), "test", news()), waker)
 }
 
 /// Told to nobody.
@@ -184,5 +187,27 @@ fn only_what_nobody_has_answered_is_answered() {
     emulator.push(write(&mut writer, b"\x1b[5n"));
     emulator.set_answering(true);
     assert_eq!((emulator.take_answers(), journal.answered()), (Vec::new(), 12));
+    emulator.close();
+}
+
+#[test]
+fn the_memory_of_a_flood_goes_back_though_nothing_comes_behind_it() {
+    let (journal, mut writer) = Journal::create(1 << 20, TerminalSize::DEFAULT).unwrap();
+    let memory = || u64::try_from(rustix::fs::fstat(&*journal).unwrap().st_blocks).unwrap() * 512;
+    let (emulator, _woken) = another(&journal);
+    let piece = b"one line like all others\r\n".repeat(1000);
+    for _ in 0..240 {
+        emulator.push(write(&mut writer, &piece));
+    }
+    drop(emulator.caught_up());
+    assert!(memory() > 5 << 20, "in a flood it is about to be used again: {} bytes", memory());
+    emulator.settle();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // What is kept, and the snapshot with its history.
+    while memory() > (1 << 20) + (1 << 19) {
+        assert!(Instant::now() < deadline, "{} bytes", memory());
+        std::thread::yield_now();
+    }
+    assert!(text(&emulator).ends_with("one line like all others\n"));
     emulator.close();
 }

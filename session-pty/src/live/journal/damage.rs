@@ -1,15 +1,18 @@
 //! Journals that somebody has written into, or that never were any.
 
+use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::io::pwrite;
 
-use super::layout::word;
+use super::layout::{typist, word};
 use super::tests::{SIZE, lines, mark, small, write};
-use super::{Journal, OpenError, Writer};
+use super::{Account, Journal, OpenError, Stage, Writer};
+use crate::wire::Typist;
 
 fn journal() -> Arc<Journal> {
     let (journal, mut writer) = small(100_000);
@@ -20,6 +23,8 @@ fn journal() -> Arc<Journal> {
     journal.note_resize(SIZE);
     mark(&journal, b"second");
     write(&mut writer, &lines(20_000, 21_000));
+    let account = Account { taken: 10, came: 1, typed: 2, ..Account::default() };
+    journal.keep_account(known(), &account, |_| false);
     journal
 }
 
@@ -65,6 +70,37 @@ fn another_version_is_refused() {
 }
 
 #[test]
+fn an_offset_that_makes_no_sense_means_that_everything_was_taken() {
+    let journal = journal();
+    for (offset, taken) in [(16_384, 10), (16_390, 16), (16_400, 26), (0, 26), (1 << 40, 26)] {
+        journal.words.store(word::TAKEN_BEFORE, 10);
+        journal.words.store(word::STAGED, 16);
+        journal.words.store(word::STAGED_BY, 1);
+        rustix::fs::seek(&journal.file, rustix::fs::SeekFrom::Start(offset)).unwrap();
+        let (again, _) = Journal::open(file(&journal)).unwrap();
+        assert_eq!(again.account(known()).unwrap().taken, taken, "at {offset}");
+        assert_eq!(again.words.load(word::STAGED_BY), 0, "it is counted once");
+    }
+    // Of nobody who is known, nothing is counted.
+    for entry in [0, 2, 17, u64::MAX] {
+        journal.words.store(word::STAGED_BY, entry);
+        let (again, _) = Journal::open(file(&journal)).unwrap();
+        assert_eq!(again.account(known()).unwrap().taken, 26);
+    }
+}
+
+#[test]
+fn counts_that_make_no_sense_are_nobody_s() {
+    let journal = journal();
+    for field in [typist::TAKEN, typist::CAME, typist::TYPED] {
+        journal.words.store(word::TYPISTS + field, u64::MAX);
+        let (again, _) = Journal::open(file(&journal)).unwrap();
+        assert_eq!((again.account(known()), again.last_turn()), (None, 0));
+        journal.words.store(word::TYPISTS + field, 1);
+    }
+}
+
+#[test]
 fn a_lost_snapshot_leaves_the_output() {
     let journal = journal();
     let log = journal.bytes();
@@ -79,7 +115,8 @@ fn a_lost_snapshot_leaves_the_output() {
 /// A word of the head, and a value that is anything or nearly right.
 fn corruption() -> impl Strategy<Value = (usize, u64)> {
     let at = prop_oneof![
-        8 => 0..32usize,
+        8 => 0..36usize,
+        2 => word::TYPISTS..word::TYPISTS + 2 * typist::WORDS,
         1 => word::TABLE..word::TABLE + 8,
     ];
     let number = prop_oneof![
@@ -92,7 +129,33 @@ fn corruption() -> impl Strategy<Value = (usize, u64)> {
     (at, number)
 }
 
-fn use_it(journal: &Journal, mut writer: Writer) {
+/// One who has typed.
+fn known() -> Typist {
+    Typist::from_word(0x5f0c).unwrap()
+}
+
+/// Whatever the table says: what is typed arrives, is counted, and is known to the next one.
+fn type_into(journal: &Arc<Journal>) {
+    let (terminal, mut other_end) = UnixStream::pair().unwrap();
+    let (terminal, stage) = (terminal.into(), Stage::new(Arc::clone(journal)));
+    for number in 1..40 {
+        let typist = Typist::from_word(number).unwrap();
+        let came = journal.last_turn() + 1;
+        journal.keep_account(typist, &Account { came, ..Account::default() }, |_| false);
+        assert_eq!(stage.write(&terminal, typist, 0, b"typed"), Ok(5));
+        let mut arrived = [0; 5];
+        other_end.read_exact(&mut arrived).unwrap();
+        assert_eq!(&arrived, b"typed");
+        let account = journal.account(typist).unwrap();
+        assert_eq!((account.taken, account.came), (5, came));
+    }
+    assert_eq!(journal.last_typed(), Some(b'd'));
+    assert!(journal.has_forgotten());
+    assert_eq!(journal.account(known()), None);
+}
+
+fn use_it(journal: &Arc<Journal>, mut writer: Writer) {
+    type_into(journal);
     journal.bytes();
     let start = journal.start().unwrap();
     let mut number = start.resized;

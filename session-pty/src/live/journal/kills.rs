@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::super::spawn::{Program, Terminal, never_block};
 use super::tests::{SIZE, lines};
 use super::writer::Point;
-use super::{Journal, Layout, Writer};
+use super::{Account, Journal, Layout, Stage, Writer, stage};
+use crate::wire::Typist;
 
 /// Tells the victim what it is, and when to die.
 const VICTIM: &str = "SESSION_PTY_TEST_VICTIM";
@@ -30,12 +32,26 @@ const VICTIM: &str = "SESSION_PTY_TEST_VICTIM";
 const POINTS: [Point; 5] =
     [Point::Allocated, Point::Filled, Point::Intended, Point::Read, Point::Arrived];
 
+const TYPING_POINTS: [stage::Point; 3] =
+    [stage::Point::Staged, stage::Point::Taken, stage::Point::Counted];
+
+/// Bytes that are typed: more than a terminal takes at once, many times over.
+const TEXT: u64 = 300_000;
+
 /// The point at which the victim dies, and how often it passes it before.
 static POINT: AtomicU32 = AtomicU32::new(u32::MAX);
+static TYPING_POINT: AtomicU32 = AtomicU32::new(u32::MAX);
 static PASSES: AtomicU32 = AtomicU32::new(0);
 
 fn die_there(point: Point) {
     let here = POINTS[POINT.load(Ordering::Relaxed) as usize] == point;
+    if here && PASSES.fetch_sub(1, Ordering::Relaxed) == 0 {
+        kill_process(getpid(), Signal::KILL).unwrap();
+    }
+}
+
+fn die_typing(point: stage::Point) {
+    let here = TYPING_POINTS[TYPING_POINT.load(Ordering::Relaxed) as usize] == point;
     if here && PASSES.fetch_sub(1, Ordering::Relaxed) == 0 {
         kill_process(getpid(), Signal::KILL).unwrap();
     }
@@ -47,7 +63,10 @@ fn the_victim() {
     let Ok(role) = std::env::var(VICTIM) else { return };
     let mut parent = UnixStream::from(rustix::io::dup(std::io::stdin()).unwrap());
     let (journal, master) = receive(&parent);
-    let (_journal, mut writer) = Journal::open(journal).unwrap();
+    let (journal, mut writer) = Journal::open(journal).unwrap();
+    if let Some(role) = role.strip_prefix("types:") {
+        return type_text(journal, &master, &mut parent, role);
+    }
     if let Some((point, passes)) = role.split_once(':') {
         POINT.store(point.parse().unwrap(), Ordering::Relaxed);
         PASSES.store(passes.parse().unwrap(), Ordering::Relaxed);
@@ -64,9 +83,44 @@ fn the_victim() {
     }
 }
 
+/// Types on where the one before was killed, and says each time that it has.
+fn type_text(journal: Arc<Journal>, master: &OwnedFd, parent: &mut UnixStream, role: &str) {
+    let mut stage = Stage::new(Arc::clone(&journal));
+    if let Some((point, passes)) = role.split_once(':') {
+        TYPING_POINT.store(point.parse().unwrap(), Ordering::Relaxed);
+        PASSES.store(passes.parse().unwrap(), Ordering::Relaxed);
+        stage.passes = Some(die_typing);
+    }
+    let typist = typist();
+    while let taken @ ..TEXT = journal.account(typist).unwrap().taken {
+        let rest = &text()[taken as usize..];
+        match stage.write(master, typist, taken, rest) {
+            Ok(_) if parent.write_all(b".").is_err() => return,
+            Ok(_) => {}
+            Err(_) => wait_until(&[(master, PollFlags::OUT), (parent, PollFlags::IN)]),
+        }
+    }
+    // Until it is killed.
+    wait_for(&[&*parent]);
+}
+
+fn typist() -> Typist {
+    Typist::from_word(0x7e57).unwrap()
+}
+
+/// Of which each piece is another.
+fn text() -> Vec<u8> {
+    let lines = (0..).flat_map(|line| format!("{line:x} ").into_bytes());
+    lines.take(TEXT as usize).collect()
+}
+
 fn wait_for(fds: &[&dyn AsFd]) {
+    wait_until(&fds.iter().map(|fd| (*fd, PollFlags::IN)).collect::<Vec<_>>());
+}
+
+fn wait_until(fds: &[(&dyn AsFd, PollFlags)]) {
     let mut fds: Vec<_> =
-        fds.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
+        fds.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(fd.as_fd(), *flags)).collect();
     let deadline = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
     let ready = rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, Some(&deadline)));
     assert!(ready.unwrap() > 0, "nothing came in time");
@@ -210,4 +264,72 @@ fn killed_twenty_times_a_program_loses_no_line() {
     let mut leader = started.leader;
     assert_eq!(leader.exit(), session_core::Exit::Code(0));
     leader.reap();
+}
+
+/// A terminal in raw mode, and what its program has read by the time that all was typed.
+fn typing_scene() -> (Arc<Journal>, OwnedFd, std::thread::JoinHandle<Vec<u8>>) {
+    let (journal, _) = Journal::with_layout(Layout::new(1 << 20, 0, 64 << 10), SIZE).unwrap();
+    journal.keep_account(typist(), &Account::default(), |_| false);
+    let terminal = Terminal::open(SIZE).unwrap();
+    let master = terminal.master().try_clone_to_owned().unwrap();
+    never_block(&master).unwrap();
+    let mut slave = std::fs::File::from(terminal.slave().try_clone_to_owned().unwrap());
+    let mut modes = rustix::termios::tcgetattr(&slave).unwrap();
+    modes.make_raw();
+    rustix::termios::tcsetattr(&slave, rustix::termios::OptionalActions::Now, &modes).unwrap();
+    let program = std::thread::spawn(move || {
+        let mut read = vec![0; TEXT as usize];
+        slave.read_exact(&mut read).unwrap();
+        // Whatever came twice.
+        wait_for_quiet(&slave);
+        let unread = rustix::io::ioctl_fionread(&slave).unwrap();
+        read.resize(read.len() + unread as usize, b'?');
+        read
+    });
+    (journal, master, program)
+}
+
+/// Waits until all that was typed has gone through the terminal.
+fn wait_for_quiet(slave: &std::fs::File) {
+    let mut fds = [PollFd::new(slave, PollFlags::IN)];
+    let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, Some(&pause))).unwrap();
+}
+
+#[test]
+fn killed_at_any_point_of_typing_nothing_is_lost_or_doubled() {
+    for (point, _) in TYPING_POINTS.iter().enumerate() {
+        for passes in [0, 1, 7] {
+            let (journal, master, program) = typing_scene();
+            let (first, told) = victim(&format!("types:{point}:{passes}"), &*journal, &master);
+            killed(first);
+            drop(told);
+            let (mut last, mut told) = victim("types:", &*journal, &master);
+            let read = program.join().unwrap();
+            assert!(read == text(), "{:?} after {passes}", TYPING_POINTS[point]);
+            last.kill().unwrap();
+            told.read_to_end(&mut Vec::new()).unwrap();
+            killed(last);
+        }
+    }
+}
+
+#[test]
+fn killed_fifty_times_what_is_typed_arrives_once() {
+    let (journal, master, program) = typing_scene();
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..50 {
+        let (mut victim, mut told) = victim("types:", &*journal, &master);
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let mut writes = vec![0; (random % 3) as usize];
+        let _had_enough = told.read_exact(&mut writes);
+        victim.kill().unwrap();
+        killed(victim);
+    }
+    let (mut last, _told) = victim("types:", &*journal, &master);
+    assert!(program.join().unwrap() == text());
+    last.kill().unwrap();
+    killed(last);
 }

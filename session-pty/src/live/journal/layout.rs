@@ -20,6 +20,15 @@ pub(super) const RESIZES: u64 = 512;
 /// The file may run so far ahead of what has arrived: read-ahead, or a head that lies.
 pub(super) const AHEAD: u64 = 256 << 10;
 
+/// Typists of whom the head knows how much of what they typed the terminal has taken.
+pub(super) const TYPISTS: usize = 16;
+
+/// Where in the file typed bytes stand while the system moves them to the terminal.
+pub(super) const STAGE: u64 = 16 << 10;
+
+/// How many of them there can be at once.
+pub(super) const STAGE_LEN: usize = 4096;
+
 /// No journal that was made on purpose is larger.
 const LARGEST: u64 = 1 << 40;
 
@@ -32,13 +41,20 @@ pub(super) mod word {
     pub(in super::super) const SNAPSHOT: usize = 4;
     pub(in super::super) const RESIZES: usize = 5;
     pub(in super::super) const FIRST_SIZE: usize = 6;
+    pub(in super::super) const FORGOTTEN: usize = 7;
     pub(in super::super) const ARRIVED: usize = 8;
     pub(in super::super) const INTENT: usize = 9;
     pub(in super::super) const FLOOR: usize = 10;
     pub(in super::super) const RESIZED: usize = 11;
     pub(in super::super) const ANSWERED: usize = 12;
+    pub(in super::super) const STAGED_BY: usize = 13;
+    pub(in super::super) const TAKEN_BEFORE: usize = 14;
+    pub(in super::super) const STAGED: usize = 15;
     /// The two snapshots, eight words each.
     pub(in super::super) const SNAPSHOTS: [usize; 2] = [16, 24];
+    pub(in super::super) const LAST_TYPED: usize = 32;
+    /// The table of typists, eight words each.
+    pub(in super::super) const TYPISTS: usize = 128;
     /// The table of sizes, two words each.
     pub(in super::super) const TABLE: usize = 512;
 }
@@ -50,6 +66,18 @@ pub(super) mod snapshot {
     pub(in super::super) const LENGTH: usize = 2;
     pub(in super::super) const SIZE: usize = 3;
     pub(in super::super) const RESIZED: usize = 4;
+}
+
+/// Words of a typist, counted from the first.
+pub(super) mod typist {
+    pub(in super::super) const TYPIST: usize = 0;
+    pub(in super::super) const TAKEN: usize = 1;
+    pub(in super::super) const CAME: usize = 2;
+    pub(in super::super) const TYPED: usize = 3;
+    pub(in super::super) const CALL: usize = 4;
+    pub(in super::super) const MARKED: usize = 5;
+    /// How many there are.
+    pub(in super::super) const WORDS: usize = 8;
 }
 
 /// How large the parts of one journal are, in bytes.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
@@ -12,7 +13,7 @@ use super::writer::{UNWRITTEN, Writer};
 use super::{Base, HEAD, Journal};
 
 /// Positions beyond this are no positions: no terminal has written so much.
-const LAST_POSITION: u64 = 1 << 62;
+pub(super) const LAST_POSITION: u64 = 1 << 62;
 
 /// Why a journal cannot be gone on with.
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +64,20 @@ pub(super) fn open(file: OwnedFd) -> Result<(Arc<Journal>, Writer), OpenError> {
     if words.load(word::RESIZED) > LAST_POSITION {
         return Err(damaged("it counts more sizes than there can be"));
     }
-    let journal = Journal { file, words, layout, base: Mutex::new(Base::default()) };
+    let journal = Journal {
+        file,
+        words,
+        layout,
+        base: Mutex::new(Base::default()),
+        unread: AtomicU64::new(u64::MAX),
+    };
     let arrived = journal.last_arrived(arrived, intent)?;
     journal.words.store(word::ARRIVED, arrived);
     let base = journal.newest_snapshot(floor, arrived);
     *super::lock(&journal.base) = base;
+    journal.settle_typing();
     let journal = Arc::new(journal);
-    let writer = Writer::new(Arc::clone(&journal))?;
+    let writer = Writer::new(Arc::clone(&journal));
     Ok((journal, writer))
 }
 

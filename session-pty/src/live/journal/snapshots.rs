@@ -1,6 +1,7 @@
 //! Snapshots of the screen in a journal, and the memory that they make dispensable.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::{pwrite, retry_on_intr};
@@ -103,7 +104,7 @@ impl Journal {
         Ok(())
     }
 
-    fn write_file(&self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write_file(&self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let len = retry_on_intr(|| pwrite(&self.file, bytes, offset))?;
             offset += len as u64;
@@ -126,7 +127,9 @@ impl Journal {
     pub(in crate::live) fn trim(&self) {
         // Held throughout: the writer must not use again what is about to go.
         let base = lock(&self.base);
-        let dispensable = self.written().saturating_sub(self.layout.kept).min(base.position);
+        let unread = self.unread.load(Ordering::Acquire);
+        let dispensable =
+            self.written().saturating_sub(self.layout.kept).min(base.position).min(unread);
         let (from, until) = (self.floor(), dispensable / 4096 * 4096);
         if until <= from {
             return;

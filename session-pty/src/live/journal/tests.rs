@@ -1,23 +1,25 @@
 //! What a journal keeps, in one process: the bound, the ring's end, sizes, snapshots, memory.
 
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use session_core::TerminalSize;
 
 use super::layout::{AHEAD, Layout, RESIZES};
-use super::{Journal, Start, Writer};
+use super::{Account, Journal, Stage, Start, Writer};
+use crate::wire::Typist;
 
-pub(super) const SIZE: TerminalSize = TerminalSize::DEFAULT;
+pub(in crate::live) const SIZE: TerminalSize = TerminalSize::DEFAULT;
 
 /// The smallest ring there is, so that its end is reached soon.
-pub(super) fn small(kept: usize) -> (Arc<Journal>, Writer) {
+pub(in crate::live) fn small(kept: usize) -> (Arc<Journal>, Writer) {
     Journal::with_layout(Layout::new(kept, 0, 64 << 10), SIZE).unwrap()
 }
 
 /// Writes bytes that come from a socket instead of a terminal; true to life but for their number.
-pub(super) fn write(writer: &mut Writer, bytes: &[u8]) {
+pub(in crate::live) fn write(writer: &mut Writer, bytes: &[u8]) {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     for piece in bytes.chunks(32 << 10) {
@@ -35,14 +37,14 @@ pub(super) fn write(writer: &mut Writer, bytes: &[u8]) {
 }
 
 /// A snapshot of nothing much, so that the ring may be written over up to here.
-pub(super) fn mark(journal: &Journal, screen: &[u8]) -> Start {
+pub(in crate::live) fn mark(journal: &Journal, screen: &[u8]) -> Start {
     let (position, resized) = (journal.written(), 0);
     let start = Start { position, resized, size: SIZE, screen: screen.to_vec() };
     journal.keep_snapshot(&start).unwrap();
     start
 }
 
-pub(super) fn lines(from: u32, until: u32) -> Vec<u8> {
+pub(in crate::live) fn lines(from: u32, until: u32) -> Vec<u8> {
     (from..until).flat_map(|line| format!("{line}\n").into_bytes()).collect()
 }
 
@@ -241,6 +243,13 @@ fn every_word_stands_where_the_document_says() {
         .unwrap();
     journal.note_answered(17);
 
+    let typist = Typist::from_word(0x5f0c).unwrap();
+    let account = Account { taken: 3, came: 4, typed: 5, call: 6, marked: true };
+    journal.keep_account(typist, &account, |_| false);
+    let (terminal, _other_end) = UnixStream::pair().unwrap();
+    Stage::new(Arc::clone(&journal)).write(&terminal.into(), typist, 3, b"typed").unwrap();
+    journal.note_forgotten();
+
     let bytes = |offset, length| {
         let mut bytes = vec![0; length];
         journal.read_file(offset, &mut bytes).unwrap();
@@ -259,6 +268,11 @@ fn every_word_stands_where_the_document_says() {
     let intent = word(72);
     assert!(intent >= written && intent <= written + 262_144);
     assert_eq!([4096, 4104].map(word), [written, 7 + 3 * 65_536]);
+    assert_eq!([56, 256].map(word), [1, 256 + u64::from(b'd')]);
+    assert_eq!([104, 112, 120].map(word), [0, 3, 5]);
+    assert_eq!([1024, 1032, 1040, 1048, 1056, 1064].map(word), [0x5f0c, 8, 4, 5, 6, 1]);
+    assert_eq!(bytes(16_384, 5), b"typed");
+    assert_eq!(rustix::fs::tell(&journal.file), Ok(16_389), "the offset says what was taken");
     assert_eq!(word(128), 0, "the older one counts no more");
     let snapshot = [192, 200, 208, 216, 224].map(word);
     assert_eq!(snapshot, [2, 200, screen.len() as u64, 7 + 3 * 65_536, 1]);
@@ -267,4 +281,33 @@ fn every_word_stands_where_the_document_says() {
     assert_eq!(bytes(ring_start, written as usize), lines(0, 100));
     let ahead = bytes(ring_start + written, (intent - written) as usize);
     assert!(ahead.iter().all(|&byte| byte == 0xff));
+}
+
+/// Whether this page of the process is mapped, as the system says (bit 63 of its entry in `pagemap`).
+fn is_mapped(byte: *const u8) -> bool {
+    let mut entry = [0; 8];
+    let pages = std::fs::File::open("/proc/self/pagemap").unwrap();
+    let at = byte.addr() as u64 / 4096 * 8;
+    std::os::unix::fs::FileExt::read_exact_at(&pages, &mut entry, at).unwrap();
+    u64::from_ne_bytes(entry) >> 63 == 1
+}
+
+/// A kill while a read of the terminal has to find a page loses what the terminal has handed out already.
+#[test]
+fn what_the_terminal_is_read_into_is_mapped_before() {
+    let (journal, mut first) = small(1000);
+    write(&mut first, &lines(0, 1000));
+    drop(first);
+    let file = journal.as_fd().try_clone_to_owned().unwrap();
+    let (journal, mut writer) = Journal::open(file).unwrap();
+    let (_theirs, terminal) = UnixStream::pair().unwrap();
+    terminal.set_nonblocking(true).unwrap();
+    for _ in 0..2 {
+        assert!(writer.read(&terminal).unwrap().is_empty());
+        let ahead = writer.ahead();
+        assert!(ahead.end > ahead.start && ahead.start == journal.written());
+        let bytes = writer.bytes(ahead);
+        assert!(bytes.chunks(4096).all(|page| is_mapped(page.as_ptr())));
+        writer.rest();
+    }
 }

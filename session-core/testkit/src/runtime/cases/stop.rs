@@ -32,6 +32,22 @@ pub fn ends_a_stubborn_program(fixture: &dyn RuntimeFixture) {
     assert_eq!(watcher.until_end(), Exit::Signal(9));
 }
 
+/// RUN-09: it is asked first, so it may end in its own way; then more firmly; and killed only after that.
+pub fn asks_before_it_kills(fixture: &dyn RuntimeFixture) {
+    let live = Live::new(fixture);
+    for (number, program, grace, exit, last) in [
+        (1, Program::Polite, DEADLINE, Exit::Code(5), "bye"),
+        (2, Program::Lingering, GRACE, Exit::Signal(15), "ready"),
+    ] {
+        let mut watcher = live.go(number, program);
+        watcher.until_line("ready");
+        assert_eq!(live.runtime.stop(id(number), grace).unwrap(), exit);
+        assert_eq!(watcher.until_end(), exit);
+        assert_eq!(watcher.printed().last().map(String::as_str), Some(last));
+        assert_eq!(live.stored(number).process.unwrap().state, ProcessState::Exited(exit));
+    }
+}
+
 /// RUN-06: stopping an unknown session is `NotFound`.
 pub fn refuses_an_unknown_session(fixture: &dyn RuntimeFixture) {
     let live = Live::new(fixture);

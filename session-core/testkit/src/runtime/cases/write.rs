@@ -1,6 +1,6 @@
 //! `write`: what is typed arrives.
 
-use session_core::ErrorKind;
+use session_core::{ErrorKind, MAX_INPUT};
 
 use super::super::live::{Live, assert_kind};
 use super::super::{Program, RuntimeFixture};
@@ -32,6 +32,37 @@ pub fn reaches_the_program_whole(fixture: &dyn RuntimeFixture) {
     let expected: Vec<String> = lines.iter().map(|line| format!("got:{line}")).collect();
     assert_eq!(watcher.printed()[1..], expected);
     assert_eq!(watcher.missed, 0);
+}
+
+/// RUN-05: the same in one piece and byte by byte.
+pub fn is_the_same_in_many_pieces(fixture: &dyn RuntimeFixture) {
+    let live = Live::new(fixture);
+    let text: String = (0..20).map(|number| format!("é {number}\n")).collect();
+    let printed = [1, 2].map(|number| {
+        let mut watcher = live.go(number, Program::Echo);
+        watcher.until_line("ready");
+        let length = if number == 1 { text.len() } else { 1 };
+        for piece in text.as_bytes().chunks(length) {
+            live.runtime.write(id(number), piece).unwrap();
+        }
+        watcher.until_line("got:é 19");
+        watcher.printed()
+    });
+    assert_eq!(printed[0].len(), 21);
+    assert_eq!(printed[0], printed[1]);
+}
+
+/// RUN-12: more than is taken at once is refused, and nothing of it arrives; what comes next does.
+pub fn refuses_too_much_at_once(fixture: &dyn RuntimeFixture) {
+    let live = Live::new(fixture);
+    let mut watcher = live.go(1, Program::Echo);
+    watcher.until_line("ready");
+    let much = b"much\n".repeat(MAX_INPUT / 5 + 1);
+    assert!(much.len() > MAX_INPUT);
+    assert_kind(live.runtime.write(id(1), &much), ErrorKind::Refused);
+    live.type_in(1, "next\n");
+    watcher.until_line("got:next");
+    assert_eq!(watcher.printed(), ["ready", "got:next"]);
 }
 
 /// RUN-05: and nobody else's.

@@ -1,7 +1,8 @@
 //! What a viewer's terminal sends: typing, reports of mouse and focus, answers to queries.
 //!
-//! Typing makes a viewer the leader, whose size the terminal has. Reports and answers must not, and those of
-//! followers must not reach the program: it asked one terminal, not all of them.
+//! Typing makes a viewer the leader, whose size the terminal has. Reports and answers must not, those of followers must
+//! not reach the program, which asked one terminal, not all of them, and they are out of date where the supervisor has
+//! died: typing alone is sent again.
 
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,11 @@ impl Sorter {
         if self.left().is_none_or(|left| !left.is_zero()) {
             return Vec::new();
         }
+        self.give_up()
+    }
+
+    /// Hands out what is held back, which was typed.
+    pub(super) fn give_up(&mut self) -> Vec<u8> {
         self.since = None;
         std::mem::take(&mut self.held)
     }
