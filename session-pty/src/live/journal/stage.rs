@@ -134,3 +134,35 @@ impl Journal {
         self.words.store(word::STAGED_BY, 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::super::tests::small;
+    use super::super::typists::Account;
+    use super::*;
+
+    /// What cannot be moved by the system: it refuses (`EINVAL`) to do that into a file that is only appended to.
+    #[test]
+    fn where_the_system_cannot_move_bytes_they_are_written_and_counted_before() {
+        let (journal, _) = small(1000);
+        let typist = Typist::from_word(1).unwrap();
+        journal.keep_account(typist, &Account::default(), |_| false);
+        let stage = Stage::new(Arc::clone(&journal));
+        let taken = || journal.account(typist).unwrap().taken;
+        let mut typed = tempfile::NamedTempFile::new().unwrap();
+        let target = std::fs::File::options().append(true).open(typed.path()).unwrap().into();
+        assert_eq!(sendfile(&target, &journal.file, None, 1), Err(Errno::INVAL));
+        assert_eq!(stage.write(&target, typist, 0, b"abc"), Ok(3));
+        assert_eq!(stage.write(&target, typist, 3, b"de"), Ok(2));
+        let mut text = String::new();
+        typed.read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), taken()), ("abcde", 5));
+
+        let (_reader, full) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
+        while rustix::io::write(&full, &[0; 4096]).is_ok() {}
+        assert_eq!(stage.write_counted_before(&full, typist, 5, b"f"), Err(Errno::AGAIN));
+        assert_eq!(taken(), 5, "none of it was taken");
+    }
+}
