@@ -113,7 +113,7 @@ fn the_doctor_finds_a_healthy_place_healthy() {
     let report = home.json("doctor");
     assert_eq!(report["healthy"], true, "{report}");
     let text = home.ok("doctor");
-    assert!(text.contains("supervisor.log") && text.contains("1 sessions"), "{text}");
+    assert!(text.contains("supervisor.log") && text.contains("1 session, 0 viewers"), "{text}");
     home.kill_supervisor_and_keeper();
     let text = home.ok("doctor");
     assert!(text.contains("warn") && text.contains("left of a dead one"), "{text}");

@@ -7,6 +7,7 @@ use session_pty::{Client, Instance};
 
 use super::Check;
 use crate::invocation::Invocation;
+use crate::output::text::number;
 use crate::system;
 
 const NAME: &str = "supervisor";
@@ -101,8 +102,11 @@ fn asked(invocation: &Invocation) -> Result<Option<Check>, Check> {
         Check::ok(
             NAME,
             format!(
-                "process {}, version {}, {} sessions, {} viewers",
-                status.pid, status.version, status.sessions, status.viewers
+                "process {}, version {}, {}, {}",
+                status.pid,
+                status.version,
+                number(status.sessions as u64, "session"),
+                number(status.viewers as u64, "viewer")
             ),
         )
     }))
