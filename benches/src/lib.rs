@@ -10,6 +10,7 @@ pub mod files;
 pub mod output;
 pub mod records;
 pub mod sessions;
+pub mod terminal;
 
 pub use random::Random;
 

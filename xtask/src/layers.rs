@@ -94,7 +94,7 @@ pub const LAYERS: &[Layer] = &[
         member: "session-benches",
         knows: &["session-core", "session-testkit", "session-sql", "session-jsonl", "session-pty"],
         tests_know: &[],
-        external: &[],
+        external: &["rustix"],
     },
     Layer {
         member: "xtask",

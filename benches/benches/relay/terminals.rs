@@ -2,17 +2,12 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::FdFlags;
-use rustix::pty::OpenptFlags;
-use rustix::termios::Winsize;
 use session_benches::output::{COLUMNS, ROWS};
-use session_benches::sessions;
+use session_benches::{sessions, terminal};
 use session_core::{
     Launch, MemoryStore, RuntimeEvent, Session, SessionRuntime as _, Spawn, Subscription,
     TerminalSize, Timestamp,
@@ -53,15 +48,7 @@ pub(crate) struct Bare {
 impl Bare {
     /// Runs a script.
     pub(crate) fn run(script: &str) -> Self {
-        let terminal = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        rustix::io::fcntl_setfd(&terminal, FdFlags::CLOEXEC).unwrap();
-        rustix::pty::grantpt(&terminal).unwrap();
-        rustix::pty::unlockpt(&terminal).unwrap();
-        let name = rustix::pty::ptsname(&terminal, Vec::new()).unwrap();
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let inner: OwnedFd = rustix::fs::open(name, flags, Mode::empty()).unwrap();
-        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&inner, size).unwrap();
+        let (terminal, inner) = terminal::open().unwrap();
         // The temporary command holds the program's side of the terminal, and lets go of it here.
         let program = Command::new("/bin/sh")
             .args(["-c", script])

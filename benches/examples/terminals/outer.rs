@@ -2,17 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::{Errno, FdFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::OpenptFlags;
-use rustix::termios::Winsize;
-use session_benches::output::{COLUMNS, ROWS};
+use session_benches::terminal;
 
 /// Whoever waits for so long waits for ever.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,15 +24,7 @@ pub(crate) struct Outer {
 impl Outer {
     /// Runs a program on a new terminal.
     pub(crate) fn run(mut command: Command) -> Self {
-        let terminal = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        rustix::io::fcntl_setfd(&terminal, FdFlags::CLOEXEC).unwrap();
-        rustix::pty::grantpt(&terminal).unwrap();
-        rustix::pty::unlockpt(&terminal).unwrap();
-        let name = rustix::pty::ptsname(&terminal, Vec::new()).unwrap();
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let inner: OwnedFd = rustix::fs::open(name, flags, Mode::empty()).unwrap();
-        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&inner, size).unwrap();
+        let (terminal, inner) = terminal::open().unwrap();
         command.stdin(inner.try_clone().unwrap()).stdout(inner.try_clone().unwrap()).stderr(inner);
         // The command holds the program's side of the terminal, and lets go of it here.
         let program = command.spawn().unwrap();
